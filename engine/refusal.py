@@ -1,0 +1,39 @@
+"""How Evenhand says no: what is wrong, and how to put it right, under a code from one list."""
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """Closed list of refusals. api/ maps each to a GraphQL userError, an HTTP status and an exit status."""
+
+    ACCESS_DENIED = "ACCESS_DENIED"
+    BAD_INPUT = "BAD_INPUT"
+    CURVE_INVALID = "CURVE_INVALID"
+    EVIDENCE_REQUIRED = "EVIDENCE_REQUIRED"
+    IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
+    INVALID_CURSOR = "INVALID_CURSOR"
+    LEDGER_UNBALANCED = "LEDGER_UNBALANCED"
+    NOT_FOUND = "NOT_FOUND"
+    NOT_REPRODUCIBLE = "NOT_REPRODUCIBLE"
+    PAGE_SIZE_REQUIRED = "PAGE_SIZE_REQUIRED"
+    PLAN_INVALID = "PLAN_INVALID"
+    PROOF_INVALID = "PROOF_INVALID"
+    RACI_INVALID = "RACI_INVALID"
+    SIGNATURE_INVALID = "SIGNATURE_INVALID"
+    SOD_VIOLATION = "SOD_VIOLATION"
+    SPLIT_NOT_ONE = "SPLIT_NOT_ONE"
+    STATE_CONFLICT = "STATE_CONFLICT"
+    UNMAPPED_SOURCE_VALUE = "UNMAPPED_SOURCE_VALUE"
+    VERSION_IMMUTABLE = "VERSION_IMMUTABLE"
+    WEIGHTS_NOT_100 = "WEIGHTS_NOT_100"
+
+
+class Refused(Exception):
+    """An expected no. `what` names the thing and the reason, `fix` the next step of the person who reads it."""
+
+    def __init__(self, code: Code, what: str, fix: str, field: tuple[str, ...] = ()) -> None:
+        super().__init__(f"{code}: {what} {fix}")
+        self.code = code
+        self.what = what
+        self.fix = fix
+        self.field = field

@@ -1,0 +1,194 @@
+"""The words that every room shares: closed lists, spelled once.
+
+A value here is what stands in the database (text + CHECK), in GraphQL enums and in plan documents.
+Nothing here has behaviour. A house test compares these lists with the CHECK constraints and the SDL.
+"""
+
+from enum import StrEnum
+
+
+class Source(StrEnum):
+    """A tool that we mirror. The same record key in two sources is two records."""
+
+    SERVICENOW = "servicenow"
+    JIRA = "jira"
+
+
+class Feed(StrEnum):
+    """How a delivery reached us."""
+
+    WEBHOOK = "WEBHOOK"
+    POLL = "POLL"
+    SWEEP = "SWEEP"
+
+
+class MirrorKind(StrEnum):
+    """What a mirrored record is in the language of the field, whichever tool it came from."""
+
+    INCIDENT = "INCIDENT"
+    CHANGE = "CHANGE"
+    CHANGE_APPROVAL = "CHANGE_APPROVAL"
+    PROBLEM = "PROBLEM"
+    TASK_SLA = "TASK_SLA"
+    SLA_DEFINITION = "SLA_DEFINITION"
+    CSAT_RESPONSE = "CSAT_RESPONSE"
+    PERSON = "PERSON"
+    TEAM = "TEAM"
+    TEAM_MEMBERSHIP = "TEAM_MEMBERSHIP"
+    SERVICE = "SERVICE"
+    VENDOR = "VENDOR"
+
+
+class RecordState(StrEnum):
+    """State of an incident, problem or change; the tool's own word stands beside it as source_state."""
+
+    NEW = "NEW"
+    IN_PROGRESS = "IN_PROGRESS"
+    ON_HOLD = "ON_HOLD"
+    RESOLVED = "RESOLVED"
+    CLOSED = "CLOSED"
+    CANCELLED = "CANCELLED"
+
+
+class ChangeType(StrEnum):
+    STANDARD = "STANDARD"
+    NORMAL = "NORMAL"
+    EMERGENCY = "EMERGENCY"
+
+
+class ChangeOutcome(StrEnum):
+    SUCCESSFUL = "SUCCESSFUL"
+    SUCCESSFUL_ISSUES = "SUCCESSFUL_ISSUES"
+    UNSUCCESSFUL = "UNSUCCESSFUL"
+
+
+class ApprovalState(StrEnum):
+    """Only APPROVED and REJECTED are a person's decision."""
+
+    NOT_REQUESTED = "NOT_REQUESTED"
+    REQUESTED = "REQUESTED"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    CANCELLED = "CANCELLED"
+    NOT_REQUIRED = "NOT_REQUIRED"
+    SKIPPED = "SKIPPED"
+
+
+class SlaType(StrEnum):
+    SLA = "SLA"
+    OLA = "OLA"
+    UNDERPINNING_CONTRACT = "UNDERPINNING_CONTRACT"
+
+
+class SlaTarget(StrEnum):
+    RESPONSE = "RESPONSE"
+    RESOLUTION = "RESOLUTION"
+
+
+class SlaStage(StrEnum):
+    IN_PROGRESS = "IN_PROGRESS"
+    PAUSED = "PAUSED"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+
+
+class RootCause(StrEnum):
+    """Cause class of a closed problem. Absent stays absent: an open or uncoded problem excludes nothing."""
+
+    INTERNAL = "INTERNAL"
+    CHANGE = "CHANGE"
+    CAPACITY = "CAPACITY"
+    VENDOR = "VENDOR"
+    CYBERATTACK = "CYBERATTACK"
+    FORCE_MAJEURE = "FORCE_MAJEURE"
+    UPSTREAM_SERVICE = "UPSTREAM_SERVICE"
+
+
+class SubjectKind(StrEnum):
+    """Whom a number speaks about."""
+
+    TENANT = "TENANT"
+    SERVICE = "SERVICE"
+    TEAM = "TEAM"
+    PERSON = "PERSON"
+
+
+class Direction(StrEnum):
+    LOWER_IS_BETTER = "LOWER_IS_BETTER"
+    HIGHER_IS_BETTER = "HIGHER_IS_BETTER"
+
+
+class KpiStatus(StrEnum):
+    OK = "OK"
+    NO_DATA = "NO_DATA"
+    LOW_N = "LOW_N"
+
+
+class ScoreStatus(StrEnum):
+    PRELIMINARY = "PRELIMINARY"
+    FINAL = "FINAL"
+    NO_DATA = "NO_DATA"
+
+
+class AttributionMethod(StrEnum):
+    EQUAL = "EQUAL"
+    FIXED = "FIXED"
+    RACI = "RACI"
+
+
+class RaciRole(StrEnum):
+    ACCOUNTABLE = "ACCOUNTABLE"
+    RESPONSIBLE = "RESPONSIBLE"
+    CONSULTED = "CONSULTED"
+    INFORMED = "INFORMED"
+
+
+class AwardState(StrEnum):
+    SUBMITTED = "SUBMITTED"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    IN_PAYROLL = "IN_PAYROLL"
+    PAID = "PAID"
+
+
+class PayFileState(StrEnum):
+    """Life of a payout file: design of signed payouts, states and acknowledgements."""
+
+    PREPARED = "PREPARED"
+    RELEASED = "RELEASED"
+    PULLED = "PULLED"
+    ACCEPTED = "ACCEPTED"
+    PARTLY_ACCEPTED = "PARTLY_ACCEPTED"
+    REJECTED = "REJECTED"
+    PAID = "PAID"
+
+
+class PayLineState(StrEnum):
+    OPEN = "open"
+    PAID = "paid"
+    REJECTED = "rejected"
+    VOID = "void"
+
+
+class Role(StrEnum):
+    """What a person may be granted. EMPLOYEE is everybody who is staff; MANAGER follows from the reporting line."""
+
+    EMPLOYEE = "EMPLOYEE"
+    MANAGER = "MANAGER"
+    HR = "HR"
+    FINANCE = "FINANCE"
+    AUDITOR = "AUDITOR"
+    PAYROLL = "PAYROLL"
+    ITSM_ADMIN = "ITSM_ADMIN"
+    PLAN_ADMIN = "PLAN_ADMIN"
+
+
+class IssueCode(StrEnum):
+    """Why a mirrored row could not be used as it came."""
+
+    UNMAPPED_SOURCE_VALUE = "UNMAPPED_SOURCE_VALUE"
+    EVIDENCE_REQUIRED = "EVIDENCE_REQUIRED"
+    MALFORMED = "MALFORMED"
+    REQUIRED_FIELD_MISSING = "REQUIRED_FIELD_MISSING"
+    TIME_ORDER = "TIME_ORDER"
+    VERSION_CONFLICT = "VERSION_CONFLICT"
