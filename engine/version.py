@@ -1,0 +1,3 @@
+"""The version of the rules. It changes whenever the same facts under the same plan could give another result."""
+
+ENGINE_VERSION = "1"
