@@ -192,3 +192,94 @@ class IssueCode(StrEnum):
     REQUIRED_FIELD_MISSING = "REQUIRED_FIELD_MISSING"
     TIME_ORDER = "TIME_ORDER"
     VERSION_CONFLICT = "VERSION_CONFLICT"
+
+
+class Measure(StrEnum):
+    """What one record contributes to a metric: a duration in seconds, or yes/no for a share."""
+
+    BUSINESS_SECONDS_TO_RESOLVE = "BUSINESS_SECONDS_TO_RESOLVE"
+    SECONDS_TO_RESOLVE = "SECONDS_TO_RESOLVE"
+    SLA_MET = "SLA_MET"
+    MADE_SLA = "MADE_SLA"
+    CHANGE_SUCCEEDED = "CHANGE_SUCCEEDED"
+    APPROVED_BEFORE_WORK = "APPROVED_BEFORE_WORK"
+    SATISFIED = "SATISFIED"
+    REOPENED = "REOPENED"
+    NOT_REASSIGNED = "NOT_REASSIGNED"
+
+
+class Aggregator(StrEnum):
+    """How records become one value. MEDIAN is the percentile of type 7 at one half (F-02)."""
+
+    MEAN = "MEAN"
+    MEDIAN = "MEDIAN"
+    SHARE = "SHARE"
+
+
+class CurveKind(StrEnum):
+    INTERPOLATE = "INTERPOLATE"
+    STEP = "STEP"
+
+
+class CompositeKind(StrEnum):
+    """ARITHMETIC lets a strong component make up for a weak one; GEOMETRIC does not."""
+
+    ARITHMETIC = "ARITHMETIC"
+    GEOMETRIC = "GEOMETRIC"
+
+
+class WhenMissing(StrEnum):
+    """What a component counts for when it has no data, or too little."""
+
+    REDISTRIBUTE = "REDISTRIBUTE"
+    TARGET = "TARGET"
+    ZERO = "ZERO"
+
+
+class ExclusionVerdict(StrEnum):
+    """Why a record is left out of a metric, or why it stays in although somebody hoped otherwise."""
+
+    EXCLUDED = "EXCLUDED"
+    NO_PROBLEM = "NO_PROBLEM"
+    PROBLEM_NOT_CLOSED = "PROBLEM_NOT_CLOSED"
+    ROOT_CAUSE_MISSING = "ROOT_CAUSE_MISSING"
+    ROOT_CAUSE_COUNTS = "ROOT_CAUSE_COUNTS"
+    APPROVER_MISSING = "APPROVER_MISSING"
+    APPROVED_BY_ASSIGNEE = "APPROVED_BY_ASSIGNEE"
+
+
+class TraceKind(StrEnum):
+    """Level of a node in the explanation of a number, from money down to the record."""
+
+    AWARD = "AWARD"
+    ALLOCATION = "ALLOCATION"
+    ATTRIBUTION = "ATTRIBUTION"
+    CAP = "CAP"
+    COMPOSITE = "COMPOSITE"
+    CURVE = "CURVE"
+    ATTAINMENT = "ATTAINMENT"
+    ADJUSTMENT_STEP = "ADJUSTMENT_STEP"
+    KPI_VALUE = "KPI_VALUE"
+    TERM = "TERM"
+
+
+class Op(StrEnum):
+    """How a node follows from its inputs. Closed, so that any client can compute a node again by itself."""
+
+    CONSTANT = "CONSTANT"
+    MEASURE = "MEASURE"
+    RATIO = "RATIO"
+    TOLERATE = "TOLERATE"
+    ATTAIN = "ATTAIN"
+    INTERPOLATE = "INTERPOLATE"
+    STEP = "STEP"
+    REDISTRIBUTE = "REDISTRIBUTE"
+    WEIGHTED_MEAN = "WEIGHTED_MEAN"
+    GEOMETRIC_MEAN = "GEOMETRIC_MEAN"
+    CLIP = "CLIP"
+    SPLIT = "SPLIT"
+    POWER = "POWER"
+    SUM = "SUM"
+    PRODUCT = "PRODUCT"
+    ALLOCATE = "ALLOCATE"
+    ROUND = "ROUND"
