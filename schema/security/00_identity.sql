@@ -1,0 +1,85 @@
+-- Who is asking. Every policy wraps these calls as (select ...): evaluated once a statement, not once a row.
+set role evenhand_owner;
+
+create or replace function app.tenant() returns uuid stable language sql as
+  $$ select nullif(current_setting('app.tenant_id', true), '')::uuid $$;
+create or replace function app.person() returns uuid stable language sql as
+  $$ select nullif(current_setting('app.person_id', true), '')::uuid $$;
+
+-- Does the viewer hold this role now? Grants stand in the database, never in a token.
+create or replace function app.granted(wanted text) returns boolean stable security definer
+  set search_path = access, pg_temp language sql as
+  $$ select exists (select from access.role_grant g
+       where g.tenant_id = app.tenant() and g.person_id = app.person() and g.role = wanted
+         and g.valid_from <= now() and (g.valid_to is null or now() < g.valid_to)) $$;
+
+-- Is the viewer somebody we know and who is still here?
+create or replace function app.member() returns boolean stable security definer
+  set search_path = mirror, pg_temp language sql as
+  $$ select exists (select from mirror.person p where p.tenant_id = app.tenant() and p.id = app.person()
+                    and p.active and p.gone_at is null)
+         or exists (select from access.role_grant g where g.tenant_id = app.tenant() and g.person_id = app.person()
+                    and g.valid_from <= now() and (g.valid_to is null or now() < g.valid_to)) $$;
+
+-- Everybody below the viewer in the line.
+create or replace function app.reports() returns setof uuid stable security definer
+  set search_path = access, pg_temp language sql as
+  $$ select c.person_id from access.reporting_closure c
+      where c.tenant_id = app.tenant() and c.manager_id = app.person() $$;
+
+-- The viewer's own line upwards.
+create or replace function app.managers() returns setof uuid stable security definer
+  set search_path = access, pg_temp language sql as
+  $$ select c.manager_id from access.reporting_closure c
+      where c.tenant_id = app.tenant() and c.person_id = app.person() $$;
+
+-- Teams that the viewer belongs to or leads.
+create or replace function app.teams() returns setof uuid stable security definer
+  set search_path = mirror, pg_temp language sql as
+  $$ select m.team_id from mirror.team_membership m
+      where m.tenant_id = app.tenant() and m.person_id = app.person() and m.gone_at is null
+     union select t.id from mirror.team t where t.tenant_id = app.tenant() and t.manager_id = app.person()
+     union select m.team_id from mirror.team_membership m
+      where m.tenant_id = app.tenant() and m.gone_at is null and m.person_id in (select app.reports()) $$;
+
+revoke execute on all functions in schema app from public;
+grant usage on schema app to evenhand_app, evenhand_intake, evenhand_worker, evenhand_pay, evenhand_sequencer;
+grant execute on function app.tenant(), app.person(), app.granted(text), app.member(), app.reports(), app.managers(),
+  app.teams() to evenhand_app, evenhand_intake, evenhand_worker, evenhand_pay, evenhand_sequencer;
+
+-- Row security on every table of ours, for its owner too; and the tenant wall before every other policy.
+-- All policies and grants are laid anew each time, so what these files say is all there is.
+do $$
+declare
+  t record;
+  p record;
+begin
+  for p in select schemaname, tablename, policyname from pg_policies
+            where schemaname in ('access', 'audit', 'inbox', 'ledger', 'mirror', 'ops', 'pay', 'score') loop
+    execute format('drop policy %I on %I.%I', p.policyname, p.schemaname, p.tablename);
+  end loop;
+  for t in select schemaname, tablename from pg_tables
+            where schemaname in ('access', 'audit', 'inbox', 'ledger', 'mirror', 'ops', 'pay', 'score')
+              and tablename <> 'security_digest' loop
+    execute format('revoke all on %I.%I from evenhand_app, evenhand_intake, evenhand_worker, evenhand_pay,
+                    evenhand_sequencer, public', t.schemaname, t.tablename);
+    execute format('alter table %I.%I enable row level security', t.schemaname, t.tablename);
+    execute format('alter table %I.%I force row level security', t.schemaname, t.tablename);
+    execute format('create policy tenant on %I.%I as restrictive
+                    using (tenant_id = (select app.tenant())) with check (tenant_id = (select app.tenant()))',
+                   t.schemaname, t.tablename);
+  end loop;
+end $$;
+
+grant usage on schema access, audit, ledger, mirror, ops, pay, score to evenhand_app, evenhand_worker, evenhand_pay,
+  evenhand_sequencer;
+grant usage on schema inbox to evenhand_intake, evenhand_worker, evenhand_app;
+
+-- What the identity functions above read, they read as the owner.
+create policy owner_reads on access.role_grant for select to evenhand_owner using (true);
+create policy owner_reads on access.reporting_closure for select to evenhand_owner using (true);
+create policy owner_reads on mirror.person for select to evenhand_owner using (true);
+create policy owner_reads on mirror.team for select to evenhand_owner using (true);
+create policy owner_reads on mirror.team_membership for select to evenhand_owner using (true);
+
+reset role;

@@ -1,0 +1,43 @@
+-- The mirror. The worker writes it. People see the organisation they belong to; records are for those who prove them.
+set role evenhand_owner;
+
+grant select, insert, update, delete on all tables in schema mirror to evenhand_worker;
+revoke update, delete on mirror.revision from evenhand_worker;
+do $$
+declare
+  name text;
+begin
+  for name in select tablename from pg_tables where schemaname = 'mirror' loop
+    execute format('create policy worker on mirror.%I to evenhand_worker using (true) with check (true)', name);
+  end loop;
+  -- single records name people and customers: auditors and the tool's own administrators
+  foreach name in array array['incident', 'change', 'change_approval', 'problem', 'task_sla', 'csat_response',
+                              'record', 'data_issue', 'revision'] loop
+    execute format('grant select on mirror.%I to evenhand_app', name);
+    execute format('create policy evidence on mirror.%I for select to evenhand_app
+                    using ((select app.granted(''AUDITOR'')) or (select app.granted(''ITSM_ADMIN'')))', name);
+  end loop;
+  -- what everybody in the house may know: which services, teams, vendors and agreements there are
+  foreach name in array array['service', 'team', 'vendor', 'sla_definition'] loop
+    execute format('grant select on mirror.%I to evenhand_app, evenhand_pay', name);
+    execute format('create policy member on mirror.%I for select to evenhand_app, evenhand_pay
+                    using ((select app.member()))', name);
+  end loop;
+end $$;
+
+grant select on mirror.team_membership to evenhand_app;
+create policy related on mirror.team_membership for select to evenhand_app
+  using (person_id = (select app.person()) or person_id in (select app.reports())
+         or (select app.granted('HR')) or (select app.granted('AUDITOR')));
+
+-- A person: oneself, the line below and above, HR, auditors; payroll for those it pays. The employee number is payroll's.
+grant select (tenant_id, id, source, source_key, revision_id, gone_at, name, email, manager_id, human, active)
+  on mirror.person to evenhand_app;
+grant select on mirror.person to evenhand_pay;
+create policy related on mirror.person for select to evenhand_app, evenhand_pay
+  using (id = (select app.person()) or id in (select app.reports()) or id in (select app.managers())
+         or (select app.granted('HR')) or (select app.granted('AUDITOR')));
+create policy payable on mirror.person for select to evenhand_pay
+  using ((select app.granted('FINANCE')) or (select app.granted('PAYROLL')));
+
+reset role;

@@ -1,0 +1,156 @@
+"""Where the data lives: bringing it up to date, and opening transactions as one of our roles for one viewer.
+
+Every transaction names the database role it works as and the viewer it works for. Both end with the transaction:
+the role is set when the pooled connection opens and never left, the viewer is transaction-local, so a reused
+connection knows nobody. Row security (schema/security) does the rest.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from schema.identity import DEFAULT_TENANT
+
+HERE = Path(__file__).parent
+MIGRATION_LOCK = 0x65766E68
+
+
+class DbRole(StrEnum):
+    """Who we are to the database. None of them owns a table or escapes row security."""
+
+    APP = "evenhand_app"  # reads for people
+    INTAKE = "evenhand_intake"  # inserts deliveries, reads nothing of them
+    WORKER = "evenhand_worker"  # mirrors and scores
+    PAY = "evenhand_pay"  # awards, ledger, payout files
+    SEQUENCER = "evenhand_sequencer"  # positions in the audit log
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """For whom a transaction works. No person is a job of ours: policies then show only what the role alone may see."""
+
+    person_id: UUID | None = None
+    tenant_id: UUID = DEFAULT_TENANT
+    request_id: str = ""
+
+
+SYSTEM = Viewer()
+IDENTIFY = text(
+    "select set_config('app.tenant_id', :tenant, true), set_config('app.person_id', :person, true),"
+    " set_config('app.request_id', :request, true)"
+)
+
+
+class Store:
+    """One pool a role, opened when first needed."""
+
+    def __init__(self, url: str, pool_size: int = 5) -> None:
+        self._url = async_url(url)
+        self._pool_size = pool_size
+        self._engines: dict[DbRole, AsyncEngine] = {}
+
+    def engine(self, role: DbRole) -> AsyncEngine:
+        if role not in self._engines:
+            self._engines[role] = create_async_engine(
+                self._url,
+                pool_size=self._pool_size,
+                max_overflow=0,
+                connect_args={
+                    "server_settings": {"role": role.value, "application_name": role.value, "timezone": "UTC"}
+                },
+            )
+        return self._engines[role]
+
+    @asynccontextmanager
+    async def begin(
+        self, role: DbRole, viewer: Viewer = SYSTEM, *, read_only: bool = False
+    ) -> AsyncIterator[AsyncConnection]:
+        """One transaction as `role` for `viewer`. Commits at the end, rolls back on any exception."""
+        async with self.engine(role).connect() as connection:
+            if read_only:
+                connection = await connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+            async with connection.begin():
+                await connection.execute(
+                    IDENTIFY,
+                    {
+                        "tenant": str(viewer.tenant_id),
+                        "person": str(viewer.person_id or ""),
+                        "request": viewer.request_id,
+                    },
+                )
+                yield connection
+
+    async def close(self) -> None:
+        for engine in self._engines.values():
+            await engine.dispose()
+        self._engines.clear()
+
+
+def async_url(url: str) -> str:
+    """The same database for the asyncpg driver; postgres://, postgresql:// and +driver forms are all accepted."""
+    scheme, _, rest = url.partition("://")
+    if scheme.split("+")[0] not in ("postgres", "postgresql") or not rest:
+        raise ValueError(f"not a PostgreSQL URL: {scheme}://… Use postgresql://user:password@host:5432/database.")
+    return f"postgresql+asyncpg://{rest}"
+
+
+async def copy_rows(
+    connection: AsyncConnection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """COPY rows into a temporary table of this transaction. COPY into a table with row security is not allowed."""
+    driver = (await connection.get_raw_connection()).driver_connection
+    assert driver is not None  # noqa: S101 - a live connection always has its driver
+    await driver.copy_records_to_table(table, columns=list(columns), records=rows)
+
+
+async def migrate(url: str) -> None:
+    """Bring the database up to date and lay the row-security policies anew where their text has changed.
+
+    Safe to run at every start and from several processes: they wait for each other.
+    """
+    engine = create_async_engine(async_url(url))
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+            await connection.run_sync(upgrade)
+            await connection.run_sync(secure)
+    finally:
+        await engine.dispose()
+
+
+def run_script(connection: Connection, script: str) -> None:
+    """Run several statements at once, in the open transaction. Prepared statements take only one."""
+    driver: Any = connection.connection.dbapi_connection
+    driver.run_async(lambda raw: raw.execute(script))
+
+
+def upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(HERE / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def secure(connection: Connection) -> None:
+    """Run schema/security/*.sql in order if their text differs from what this database carries."""
+    files = sorted((HERE / "security").glob("*.sql"))
+    digest = sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+    laid = connection.execute(text("select digest from ops.security_digest")).scalar()
+    if laid == digest:
+        return
+    for file in files:
+        run_script(connection, file.read_text())
+    connection.execute(text("delete from ops.security_digest"))
+    connection.execute(text("insert into ops.security_digest values (:digest)"), {"digest": digest})

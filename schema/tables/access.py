@@ -1,0 +1,41 @@
+"""Who may do what: grants with an end, and the reporting line as a closure."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlmodel import Field, SQLModel
+
+from engine.words import Role
+from schema.tables.columns import instant, maybe_instant, words
+
+
+class Tenant(SQLModel, table=True):
+    __tablename__ = "tenant"
+    __table_args__ = {"schema": "access"}
+    tenant_id: UUID = Field(primary_key=True)
+    name: str
+    frame_ancestors: str = Field("")  # exact https origins that may frame our embeds, space separated
+
+
+class RoleGrant(SQLModel, table=True):
+    """A role that a person holds for a time. MANAGER and EMPLOYEE are never granted: they follow from the mirror."""
+
+    __tablename__ = "role_grant"
+    __table_args__ = (words("role", Role), {"schema": "access"})
+    tenant_id: UUID = Field(primary_key=True)
+    person_id: UUID = Field(primary_key=True)
+    role: str = Field(primary_key=True)
+    granted_by: str
+    valid_from: datetime = instant()
+    valid_to: datetime | None = maybe_instant()
+
+
+class ReportingClosure(SQLModel, table=True):
+    """Everybody below each manager, with the distance. Rebuilt from the mirrored people when they change."""
+
+    __tablename__ = "reporting_closure"
+    __table_args__ = {"schema": "access"}
+    tenant_id: UUID = Field(primary_key=True)
+    manager_id: UUID = Field(primary_key=True)
+    person_id: UUID = Field(primary_key=True)
+    depth: int

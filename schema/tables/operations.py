@@ -1,0 +1,46 @@
+"""What the workers remember: how far each feed has read, and what still has to be written back."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, text
+from sqlmodel import Field, SQLModel
+
+from schema.tables.columns import instant, json, maybe_instant, small
+
+SCHEMA = {"schema": "ops"}
+
+
+class Watermark(SQLModel, table=True):
+    """How far a feed has read an entity: the server clock at the start of the last whole drain, minus the overlap."""
+
+    __tablename__ = "watermark"
+    __table_args__ = SCHEMA
+    tenant_id: UUID = Field(primary_key=True)
+    source: str = Field(primary_key=True)
+    entity: str = Field(primary_key=True)
+    feed: str = Field(primary_key=True)
+    read_to: datetime = instant()
+
+
+class Outbox(SQLModel, table=True):
+    """A write-back to a tool. The target record and the content hash make it idempotent."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        CheckConstraint("state in ('READY', 'SENDING', 'DONE', 'UNKNOWN', 'FAILED')", name="state_word"),
+        Index("outbox_ready", "tenant_id", "created_at", postgresql_where=text("state in ('READY', 'UNKNOWN')")),
+        SCHEMA,
+    )
+    tenant_id: UUID = Field(primary_key=True)
+    id: UUID = Field(primary_key=True)  # from target, record and content: the same write is the same row
+    target: str  # "servicenow" or "jira"
+    operation: str
+    record: str  # serialises writes to one record
+    body: dict[str, Any] = json()
+    state: str = Field("READY")
+    attempts: int = small(0)
+    reason: str | None = None
+    created_at: datetime = instant()
+    done_at: datetime | None = maybe_instant()
