@@ -83,7 +83,7 @@ class Proof:
 
 
 def vkey_text(key: NoteKey) -> str:
-    return f"{key.name}+{key.key_id.hex()}+{_b64(bytes([key.kind]) + key.public_key)}"
+    return f"{key.name}+{key.key_id.hex()}+{b64(bytes([key.kind]) + key.public_key)}"
 
 
 def parse_vkey(text: str) -> NoteKey:
@@ -91,7 +91,7 @@ def parse_vkey(text: str) -> NoteKey:
     parts = text.strip().split("+", 2)
     if len(parts) != 3 or not _NAME.fullmatch(parts[0]):
         raise _bad("The log key is not of the form name+id+key.")
-    body = _unb64(parts[2], "The log key")
+    body = unb64(parts[2], "The log key")
     if not body or body[0] not in list(KeyKind):
         raise _bad("The log key is of a kind that is not known here.")
     key = NoteKey(parts[0], KeyKind(body[0]), body[1:])
@@ -101,7 +101,7 @@ def parse_vkey(text: str) -> NoteKey:
 
 
 def checkpoint_text(checkpoint: Checkpoint) -> str:
-    return f"{checkpoint.origin}\n{checkpoint.size}\n{_b64(checkpoint.root)}\n"
+    return f"{checkpoint.origin}\n{checkpoint.size}\n{b64(checkpoint.root)}\n"
 
 
 def parse_checkpoint(text: str) -> Checkpoint:
@@ -134,7 +134,7 @@ def subtree_message(name: str, signed_at_seconds: int, checkpoint: Checkpoint) -
 
 
 def signature_line(key: NoteKey, signature: bytes) -> str:
-    return f"{_DASH}{key.name} {_b64(key.key_id + signature)}\n"
+    return f"{_DASH}{key.name} {b64(key.key_id + signature)}\n"
 
 
 def signed_note(text: str, lines: Sequence[str]) -> str:
@@ -173,7 +173,7 @@ def verify_note(note: Note, key: NoteKey, check: Check) -> None:
 
 
 def proof_text(proof: Proof) -> str:
-    hashes = "".join(f"{_b64(each)}\n" for each in proof.hashes)
+    hashes = "".join(f"{b64(each)}\n" for each in proof.hashes)
     return f"{PROOF_HEADER}\nindex {proof.index}\n{hashes}\n{proof.checkpoint}"
 
 
@@ -204,29 +204,29 @@ def _parse_line(line: str) -> NoteLine:
     name, gap, body = line.removeprefix(_DASH).partition(" ")
     if not line.startswith(_DASH) or not gap or not _NAME.fullmatch(name):
         raise _bad("A signature line of the note is not of the form '— name signature'.")
-    signature = _unb64(body, "A signature line")
+    signature = unb64(body, "A signature line")
     if len(signature) <= KEY_ID_BYTES:
         raise _bad("A signature line of the note is too short.")
     return NoteLine(name, signature[:KEY_ID_BYTES], signature[KEY_ID_BYTES:])
 
 
 def _hash(text: str) -> bytes:
-    value = _unb64(text, "A hash")
+    value = unb64(text, "A hash")
     if len(value) != sha256().digest_size:
         raise _bad("A hash is not 32 bytes long.")
     return value
 
 
-def _b64(value: bytes) -> str:
+def b64(value: bytes) -> str:
     return b64encode(value).decode()
 
 
-def _unb64(text: str, what: str) -> bytes:
+def unb64(text: str, what: str) -> bytes:
     try:
         value = b64decode(text, validate=True)
     except (NotBase64, ValueError):
         raise _bad(f"{what} is not base64.") from None
-    if _b64(value) != text:  # one value has one spelling, or two files with the same meaning differ in their digest
+    if b64(value) != text:  # one value has one spelling, or two files with the same meaning differ in their digest
         raise _bad(f"{what} is not base64 in its one canonical spelling.")
     return value
 

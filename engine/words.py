@@ -170,6 +170,14 @@ class PayLineState(StrEnum):
     VOID = "void"
 
 
+class PayLineKind(StrEnum):
+    """Why a payout line exists; spelled as in the file that payroll reads."""
+
+    PAYOUT = "payout"
+    CLAWBACK = "clawback"
+    CORRECTION = "correction"
+
+
 class Role(StrEnum):
     """What a person may be granted. EMPLOYEE is everybody who is staff; MANAGER follows from the reporting line."""
 
