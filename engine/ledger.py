@@ -54,7 +54,7 @@ class Event(StrEnum):
 
 
 class Rule(NamedTuple):
-    """Debit and credit account of a positive amount; `negative` are those of a negative one, where that means anything."""
+    """Debit and credit account of a positive amount; `negative` are those of a negative one, if it may be."""
 
     debit: str
     credit: str
