@@ -1,8 +1,12 @@
 -- Money. A manager sees that there is an award and its factor; amounts are for the person, HR, finance and auditors.
 set role evenhand_owner;
 
-grant select, insert on pay.pool_allocation to evenhand_worker;
+grant select, insert on pay.pool_allocation, pay.award_proposal to evenhand_worker;
 create policy worker on pay.pool_allocation to evenhand_worker using (true) with check (true);
+create policy worker on pay.award_proposal to evenhand_worker using (true) with check (true);
+grant select on pay.award_proposal to evenhand_pay;
+create policy overseer on pay.award_proposal for select to evenhand_pay
+  using ((select app.granted('HR')) or (select app.granted('FINANCE')) or (select app.granted('AUDITOR')));
 grant select on pay.pool_allocation, pay.award, pay.award_amount, pay.file, pay.line, pay.ack to evenhand_pay;
 grant select on pay.pool_allocation, pay.award, pay.award_amount, pay.line to evenhand_app;
 grant select (tenant_id, id, receiver, environment, sequence, previous_manifest_sha256, cycle_id, state, line_count,

@@ -27,6 +27,21 @@ class PoolAllocation(SQLModel, table=True):
     amount_minor: int = big()
 
 
+class AwardProposal(SQLModel, table=True):
+    """What a run found that a person earned. A proposal binds nobody until somebody submits it as an award."""
+
+    __tablename__ = "award_proposal"
+    __table_args__ = (CheckConstraint("target_minor >= 0 and earned_minor >= 0", name="amount_positive"), PAY)
+    tenant_id: UUID = Field(primary_key=True)
+    run_id: UUID = Field(primary_key=True)
+    person_id: UUID = Field(primary_key=True)
+    currency: str = Field(max_length=3)
+    target_minor: int = big()
+    earned_minor: int = big()
+    factor: Decimal | None = shown()
+    trace: dict[str, Any] = json()
+
+
 class Award(SQLModel, table=True):
     """A promise to one person for one cycle. Factors only; amounts stand in award_amount, where rows decide."""
 

@@ -521,6 +521,19 @@ create table pay.award_amount (
   CONSTRAINT amount_positive CHECK (target_minor >= 0 and earned_minor >= 0)
 );
 
+create table pay.award_proposal (
+  tenant_id UUID not null,
+  run_id UUID not null,
+  person_id UUID not null,
+  currency varchar(3) not null,
+  target_minor BIGINT not null,
+  earned_minor BIGINT not null,
+  factor NUMERIC(20, 6),
+  trace JSONB not null,
+  PRIMARY KEY (tenant_id, run_id, person_id),
+  CONSTRAINT amount_positive CHECK (target_minor >= 0 and earned_minor >= 0)
+);
+
 create table pay.file (
   tenant_id UUID not null,
   id UUID not null,

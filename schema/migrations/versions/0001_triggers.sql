@@ -12,7 +12,8 @@ declare
   name text;
 begin
   foreach name in array array['mirror.revision', 'score.plan_version', 'score.run', 'score.kpi_value',
-      'score.kpi_lineage', 'score.score', 'score.attribution_split', 'pay.file_part', 'pay.ack', 'ledger.account',
+      'score.kpi_lineage', 'score.score', 'score.attribution_split', 'pay.award_proposal',
+      'pay.file_part', 'pay.ack', 'ledger.account',
       'ledger.journal', 'ledger.posting', 'audit.seq', 'audit.tree_head', 'audit.note_line'] loop
     execute format('create trigger append_only before update or delete or truncate on %s
                     for each statement execute function app.refuse_edit()', name);

@@ -1,0 +1,60 @@
+"""The only bridge from rows to engine facts: who stands for which service, and everybody's name.
+
+Only humans who are active earn. RACI follows what the service record says: its owner is accountable, its support team
+responsible, its change team consulted. Ids are the mirror's own, as text.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from engine.facts import Person, ServiceFacts, TeamFacts
+from engine.words import RaciRole
+
+EARNERS = """select id, name from mirror.person
+ where tenant_id = :tenant and gone_at is null and active and human order by id"""
+MEMBERS = """select t.id, t.name, m.person_id from mirror.team t
+  join mirror.team_membership m on m.tenant_id = t.tenant_id and m.team_id = t.id and m.gone_at is null
+ where t.tenant_id = :tenant and t.gone_at is null order by t.id, m.person_id"""
+SERVICES = """select id, name, criticality, owner_id, support_team_id, change_team_id from mirror.service
+ where tenant_id = :tenant and gone_at is null order by id"""
+
+
+async def people(connection: AsyncConnection, tenant_id: UUID) -> tuple[Person, ...]:
+    """Everybody who can earn."""
+    rows = (await connection.execute(text(EARNERS), {"tenant": tenant_id})).all()
+    return tuple(Person(str(row.id), row.name) for row in rows)
+
+
+async def teams(connection: AsyncConnection, tenant_id: UUID, earners: frozenset[str]) -> tuple[TeamFacts, ...]:
+    """Teams with those of their members who can earn. A team without such a member is left out."""
+    members: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for row in (await connection.execute(text(MEMBERS), {"tenant": tenant_id})).all():
+        if str(row.person_id) in earners:
+            members[str(row.id), row.name].append(str(row.person_id))
+    return tuple(TeamFacts(team_id, name, tuple(ids)) for (team_id, name), ids in sorted(members.items()))
+
+
+async def services(
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    earners: frozenset[str],
+    all_teams: tuple[TeamFacts, ...],
+    budgets_minor: Mapping[str, int],
+) -> tuple[ServiceFacts, ...]:
+    """Services with budget (from the plan, by name), criticality (the tool's word) and the people of each RACI role."""
+    members_of = {team.id: team.member_ids for team in all_teams}
+    by_name = {team.name: team.member_ids for team in all_teams}
+    found = []
+    for row in (await connection.execute(text(SERVICES), {"tenant": tenant_id})).all():
+        owner = (str(row.owner_id),) if str(row.owner_id) in earners else ()
+        raci = {
+            RaciRole.ACCOUNTABLE: owner,
+            RaciRole.RESPONSIBLE: members_of.get(str(row.support_team_id), ()),
+            RaciRole.CONSULTED: members_of.get(str(row.change_team_id), ()),
+        }
+        found.append(ServiceFacts(str(row.id), row.name, budgets_minor.get(row.name), row.criticality, raci, by_name))
+    return tuple(found)
