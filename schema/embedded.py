@@ -145,9 +145,12 @@ def _launch(home: Path, data: Path, runner: Account, binaries: Path) -> None:
             f"Account number {runner.uid}, which runs PostgreSQL, can no longer enter {data}.",
             f"Give it back its way through the parent folders, {OWN_SERVER}",
         )
-    # No process of the server is left (its lock was free), so a pid file is stale whatever lives under that number now.
-    (data / "postmaster.pid").unlink(missing_ok=True)
-    settings = SETTINGS | {"unix_socket_directories": str(_socket_folder(home, data, runner))}
+    sockets = _socket_folder(home, data, runner)
+    # No process of the server is left (its lock was free), so its traces are stale, whatever lives or lingers as a
+    # zombie under the process number in them. PostgreSQL itself would ask that number, and refuse.
+    for trace in (data / "postmaster.pid", sockets / f".s.PGSQL.{PORT}", sockets / f".s.PGSQL.{PORT}.lock"):
+        trace.unlink(missing_ok=True)
+    settings = SETTINGS | {"unix_socket_directories": str(sockets)}
     options = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in settings.items())
     log, log_path = _open_log(home), home / "postgres.log"
     begin = os.fstat(log).st_size
