@@ -27,20 +27,19 @@ SOMEBODY_ELSES = """left join mirror.problem p on p.tenant_id = i.tenant_id and 
      and p.state = 'CLOSED' and p.root_cause = any(:excluded_causes)
      and p.closed_by_id is not null and p.closed_by_id is distinct from i.assignee_id"""
 EXCLUDED = "case when p.id is not null then 'ROOT_CAUSE_' || p.root_cause end, p.id"
-NOT_EXCLUDED = "null::text, null::uuid"
 
 
-def incidents(measure: str, at: str, *, exclude: bool = True, where: str = "true") -> str:
+def incidents(measure: str, at: str) -> str:
     return f"""select i.id, i.revision_id, i.number, i.service_id, i.team_id, i.{at}, ({measure})::bigint,
-       {EXCLUDED if exclude else NOT_EXCLUDED}
-  from mirror.incident i {SOMEBODY_ELSES if exclude else ""}
+       {EXCLUDED}
+  from mirror.incident i {SOMEBODY_ELSES}
  where i.tenant_id = :tenant and i.gone_at is null and i.{at} >= :starts and i.{at} < :ends
-   and i.state is distinct from 'CANCELLED' and {where}"""  # noqa: S608 - fragments of this module only
+   and i.state is distinct from 'CANCELLED'"""  # noqa: S608 - fragments of this module only
 
 
 def changes(measure: str, at: str) -> str:
     return f"""select c.id, c.revision_id, c.number, c.service_id, c.team_id, c.{at}, ({measure})::bigint,
-       {NOT_EXCLUDED}
+       null::text, null::uuid
   from mirror.change c
  where c.tenant_id = :tenant and c.gone_at is null and c.{at} >= :starts and c.{at} < :ends
    and c.change_type in ('NORMAL', 'EMERGENCY') and c.state is distinct from 'CANCELLED'"""  # noqa: S608
@@ -71,9 +70,9 @@ POPULATION: Mapping[Measure, str] = {
  where t.tenant_id = :tenant and t.gone_at is null and t.ended_at >= :starts and t.ended_at < :ends
    and t.stage = 'COMPLETED' and coalesce(t.sla_type, d.sla_type) = 'SLA'
    and coalesce(t.target, d.target) = 'RESOLUTION'""",  # noqa: S608
-    Measure.MADE_SLA: incidents("i.made_sla::int", "opened_at", exclude=False),
-    Measure.REOPENED: incidents("(i.reopen_count > 0)::int", "opened_at", exclude=False),
-    Measure.NOT_REASSIGNED: incidents("(i.reassignment_count = 0)::int", "opened_at", exclude=False),
+    Measure.MADE_SLA: incidents("i.made_sla::int", "opened_at"),
+    Measure.REOPENED: incidents("(i.reopen_count > 0)::int", "opened_at"),
+    Measure.NOT_REASSIGNED: incidents("(i.reassignment_count = 0)::int", "opened_at"),
     Measure.CHANGE_SUCCEEDED: changes(
         """case when c.outcome is not null then (c.outcome = 'SUCCESSFUL' and not exists (select from mirror.incident i
              where i.tenant_id = c.tenant_id and i.caused_by_id = c.id and i.gone_at is null))::int end""",
@@ -87,9 +86,9 @@ POPULATION: Mapping[Measure, str] = {
         "work_started_at",
     ),
     Measure.SATISFIED: f"""select r.id, r.revision_id, i.number, i.service_id, i.team_id, r.answered_at,
-       (r.rating >= 4)::int::bigint, {NOT_EXCLUDED}
+       (r.rating >= 4)::int::bigint, {EXCLUDED}
   from mirror.csat_response r
-  join mirror.incident i on i.tenant_id = r.tenant_id and i.id = r.task_id and i.gone_at is null
+  join mirror.incident i on i.tenant_id = r.tenant_id and i.id = r.task_id and i.gone_at is null {SOMEBODY_ELSES}
  where r.tenant_id = :tenant and r.gone_at is null and r.answered_at >= :starts and r.answered_at < :ends""",  # noqa: S608
 }
 

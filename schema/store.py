@@ -73,14 +73,19 @@ class Store:
 
     @asynccontextmanager
     async def begin(
-        self, role: DbRole, viewer: Viewer = SYSTEM, *, read_only: bool = False
+        self, role: DbRole, viewer: Viewer = SYSTEM, *, isolation: str = "", read_only: bool = False
     ) -> AsyncIterator[AsyncConnection]:
-        """One transaction as `role` for `viewer`. Commits at the end, rolls back on any exception."""
+        """One transaction as `role` for `viewer`. Commits at the end, rolls back on any exception.
+
+        A read-only transaction sees one moment throughout; a writing one does so with isolation REPEATABLE READ.
+        """
         async with self.engine(role).connect() as connection:
             if read_only:
                 connection = await connection.execution_options(
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
                 )
+            elif isolation:
+                connection = await connection.execution_options(isolation_level=isolation)
             async with connection.begin():
                 await connection.execute(
                     IDENTIFY,

@@ -60,6 +60,7 @@ class Run(SQLModel, table=True):
     snapshot_hash: str
     engine_version: str
     result_hash: str
+    signals: list[dict[str, str]] = json()  # what the rules could not decide, for a person
     data_as_of: datetime = instant()
     closed_at: datetime = instant()
 

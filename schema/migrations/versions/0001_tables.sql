@@ -696,6 +696,7 @@ create table score.run (
   snapshot_hash varchar not null,
   engine_version varchar not null,
   result_hash varchar not null,
+  signals JSONB not null,
   data_as_of TIMESTAMP WITH TIME ZONE not null,
   closed_at TIMESTAMP WITH TIME ZONE not null,
   PRIMARY KEY (tenant_id, id),
