@@ -22,6 +22,7 @@ __all__ = ["Company", "LiveEvent", "Row", "Tables", "Truth", "generate"]
 class Company:
     """`tables` as they stand at the start; `live` in order gives what happens after it."""
 
+    seed: int
     tables: Tables  # table -> sys_id -> raw ServiceNow row
     truth: Truth
     live: list[LiveEvent]
@@ -41,4 +42,4 @@ def generate(seed: int) -> Company:
     run_clocks(book, agreed, incidents)
     answer(book, incidents)
     jira = tuple(service.sys_id for service in services if service.in_jira)
-    return Company(book.tables, book.truth, book.live(), jira)
+    return Company(seed, book.tables, book.truth, book.live(), jira)

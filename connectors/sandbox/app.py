@@ -1,0 +1,99 @@
+"""The sandbox as one app: ServiceNow at `/`, Jira beside it, the controls under `/_sandbox/`.
+
+Decides what is loaded: a made-up company from a seed (ServiceNow and Jira), or a real incident log (ServiceNow alone,
+so that nothing made up mixes with it). Refuses to listen anywhere but on loopback, and in production mode.
+"""
+
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Mount
+
+from connectors.sandbox import control, servicenow
+from connectors.sandbox import log as incident_log
+from connectors.sandbox.company import Company, generate
+from connectors.sandbox.company_hours import LIVE_START, stamp
+from connectors.sandbox.control import Sandbox
+from connectors.sandbox.deliveries import Outbox, Seal, secret_bytes, servicenow_outbox, settled
+from connectors.sandbox.faults import Faulty
+from connectors.sandbox.jira import routes as jira_routes
+from connectors.sandbox.jira_hooks import jira_deliveries
+from connectors.sandbox.jira_project import open_site
+from connectors.sandbox.servicenow_records import Records
+from engine.refusal import Code, Refused
+
+LOOPBACK = "127.0.0.1"
+WARNING = "WARNING: this is the Evenhand SANDBOX. It imitates ServiceNow and Jira and holds no customer's records."
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What opens the imitated tools, and what signs that which they send."""
+
+    servicenow: servicenow.Login
+    servicenow_hook: str = field(repr=False)  # whsec_<base64>
+    jira_email: str
+    jira_token: str = field(repr=False)
+    jira_hook: str = field(repr=False)
+
+
+def create(seed: int, credentials: Credentials, log: Path | None = None) -> Starlette:
+    """The ASGI app; `app.state.sandbox` is what runs inside, for tests in the same process."""
+    sandbox = _from_log(log, credentials) if log else _from_seed(seed, credentials)
+    tools: list[BaseRoute] = servicenow.routes(servicenow.Instance(sandbox.records, credentials.servicenow))
+    if sandbox.company is not None:
+        tools += _jira(sandbox, sandbox.company, credentials)
+    faulty = Faulty(Starlette(routes=tools))
+    app = Starlette(routes=[*control.routes(sandbox, faulty), Mount("/", faulty)])
+    app.state.sandbox = sandbox
+    return app
+
+
+def _from_seed(seed: int, credentials: Credentials) -> Sandbox:
+    company = generate(seed)
+    records = Records(company.tables, stamp(LIVE_START), credentials.servicenow.user)
+    outbox = servicenow_outbox(records, company.live, secret_bytes(credentials.servicenow_hook))
+    return Sandbox(records, {"servicenow": outbox}, company)
+
+
+def _from_log(path: Path, credentials: Credentials) -> Sandbox:
+    tables = incident_log.load(path)
+    newest = max(row["sys_updated_on"] for row in tables["incident"].values())
+    records = Records(tables, newest, credentials.servicenow.user)
+    key = secret_bytes(credentials.servicenow_hook)
+    outbox = servicenow_outbox(records, [], key, lambda: incident_log.versions(path))
+    return Sandbox(records, {"servicenow": outbox}, None)
+
+
+def _jira(sandbox: Sandbox, company: Company, credentials: Credentials) -> list[BaseRoute]:
+    site = open_site(company)
+    site.email, site.token = credentials.jira_email, credentials.jira_token
+    site.webhook_secret = credentials.jira_hook.encode()
+
+    def live() -> Iterator[Seal]:
+        return (settled(parcel) for parcel in jira_deliveries(site))
+
+    sandbox.outboxes["jira"] = Outbox(live)
+    return jira_routes(site)
+
+
+def listen(port: int) -> socket.socket:
+    """A listening socket on loopback; port 0 takes a free one."""
+    try:
+        return socket.create_server((LOOPBACK, port), backlog=2048)
+    except OSError as error:
+        what = f"The sandbox cannot listen on {LOOPBACK}:{port}: {error.strerror}."
+        raise Refused(Code.BAD_INPUT, what, "Choose another port or end what uses it.") from error
+
+
+def server(app: Starlette) -> uvicorn.Server:
+    """The only way to serve it: the sandbox writes its own Date header, that of its virtual clock."""
+    if os.environ.get("EVENHAND_MODE") == "production":
+        raise Refused(Code.BAD_INPUT, "The sandbox does not run in production mode.", "Point Evenhand at real tools.")
+    config = uvicorn.Config(app, date_header=False, server_header=False, log_level="warning", access_log=False)
+    return uvicorn.Server(config)
