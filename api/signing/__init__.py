@@ -1,0 +1,1 @@
+"""Signatures: keys with one purpose each, and the forms in which others check them."""
