@@ -1,0 +1,174 @@
+"""The settings of one process: read once from the environment, checked, frozen and passed down.
+
+Decides: names, defaults and what a value must look like. Times are seconds. A secret is text as its owner wrote it.
+Refuses: a value that cannot be meant, with the name of the variable; and stand-ins (development issuer and keys,
+sandbox) in production.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from engine.refusal import Code, Refused
+
+PREFIX = "EVENHAND_"
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceNowSettings:
+    """How to reach an instance: OAuth client credentials where given, otherwise user and password."""
+
+    url: str = ""
+    user: str = ""
+    password: str = field(default="", repr=False)
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class JiraSettings:
+    url: str = ""
+    user: str = ""
+    token: str = field(default="", repr=False)
+    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that differs between two installations. `database_url` empty means the embedded server."""
+
+    home: Path = Path(".evenhand")
+    port: int = 8080
+    host: str = "127.0.0.1"
+    environment: Environment = Environment.DEVELOPMENT
+    database_url: str = field(default="", repr=False)
+    public_url: str = "http://127.0.0.1:8080"
+    hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
+    frame_ancestors: tuple[str, ...] = ()
+    introspection: bool = True
+    servicenow: ServiceNowSettings = ServiceNowSettings()
+    jira: JiraSettings = JiraSettings()
+
+    @property
+    def production(self) -> bool:
+        return self.environment is Environment.PRODUCTION
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """The settings that these environment variables describe."""
+    take = _Taker(environ)
+    environment = take("ENVIRONMENT", _environment, Environment.DEVELOPMENT)
+    port = take("PORT", _port, 8080)
+    public_url = take("PUBLIC_URL", _web_address, f"http://127.0.0.1:{port}")
+    named = urlsplit(public_url).hostname or ""
+    return Settings(
+        home=take("HOME", Path, Path(".evenhand")),
+        port=port,
+        host=take("HOST", str, "127.0.0.1"),
+        environment=environment,
+        database_url=take("DATABASE_URL", _database, ""),
+        public_url=public_url,
+        hosts=take("HOSTS", _words, tuple(dict.fromkeys([named, "127.0.0.1", "localhost", "[::1]"]))),
+        frame_ancestors=take("FRAME_ANCESTORS", origins, ()),
+        introspection=take("GRAPHQL_INTROSPECTION", _yes, environment is Environment.DEVELOPMENT),
+        servicenow=ServiceNowSettings(
+            url=take("SERVICENOW_URL", _web_address, ""),
+            user=take("SERVICENOW_USER", str, ""),
+            password=take("SERVICENOW_PASSWORD", str, ""),
+            client_id=take("SERVICENOW_CLIENT_ID", str, ""),
+            client_secret=take("SERVICENOW_CLIENT_SECRET", str, ""),
+            webhook_secrets=_secrets(take, "SERVICENOW"),
+        ),
+        jira=JiraSettings(
+            url=take("JIRA_URL", _web_address, ""),
+            user=take("JIRA_USER", str, ""),
+            token=take("JIRA_TOKEN", str, ""),
+            webhook_secrets=_secrets(take, "JIRA"),
+        ),
+    )
+
+
+class _Taker:
+    """Reads one variable after the other; an empty one counts as not set."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def __call__(self, name: str, meaning: Callable[[str], Any], default: Any) -> Any:
+        text = self._environ.get(PREFIX + name, "")
+        if not text:
+            return default
+        try:
+            return meaning(text)
+        except ValueError as wrong:
+            # The value itself stays out of the message: it may be a secret in the wrong place.
+            raise Refused(
+                Code.BAD_INPUT, f"{PREFIX}{name} cannot be used: {wrong}.", f"Correct {PREFIX}{name} or unset it."
+            ) from None
+
+
+def origins(text: str) -> tuple[str, ...]:
+    """Exact web origins, space separated: https, or http on this machine only. No wildcard, no path."""
+    found = tuple(text.split())
+    for origin in found:
+        parts = urlsplit(origin)
+        local = parts.hostname in ("127.0.0.1", "localhost", "::1")
+        plain = f"{parts.scheme}://{parts.netloc}" == origin and parts.hostname and "*" not in origin
+        if not plain or "@" in origin or not (parts.scheme == "https" or (parts.scheme == "http" and local)):
+            raise ValueError("each origin is written like https://company.service-now.com, without a path or wildcard")
+        if any(mark in origin for mark in ";,'\""):
+            raise ValueError("an origin holds no punctuation")
+        _ = parts.port
+    return found
+
+
+def _environment(text: str) -> Environment:
+    if text not in list(Environment):
+        raise ValueError(f"it must be one of {', '.join(Environment)}")
+    return Environment(text)
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise ValueError("a port is a whole number from 1 to 65535")
+    return int(text)
+
+
+def _web_address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.fragment or parts.query:
+        raise ValueError("it must be an address such as https://company.service-now.com, without user or query")
+    _ = parts.port
+    return text.rstrip("/")
+
+
+def _database(text: str) -> str:
+    if text.partition("://")[0].split("+")[0] not in ("postgres", "postgresql"):
+        raise ValueError("it must be a PostgreSQL URL: postgresql://user:password@host:5432/database")
+    return text
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())
+
+
+def _yes(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError("it must be true or false")
+    return text.lower() == "true"
+
+
+def _secrets(take: _Taker, source: str) -> tuple[str, ...]:
+    """Active secrets of a sender, newest first: one, or a list while they change."""
+    several: tuple[str, ...] = take(f"{source}_WEBHOOK_SECRETS", _words, ())
+    one: str = take(f"{source}_WEBHOOK_SECRET", str, "")
+    return tuple(dict.fromkeys([one, *several] if one else several))
