@@ -7,6 +7,7 @@ zone rules. Refused: naive moments, moments outside 1901 to 2198, a stop before 
 hours that overlap.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ Moments = tuple[datetime, datetime]
 _DAY_SECONDS = 86_400
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_INTERVAL = re.compile(r"(\d\d):([0-5]\d)-(\d\d):([0-5]\d)", re.ASCII)
 _ONE_SECOND = timedelta(seconds=1)
 _KNOWN_YEARS = range(1900, 2200)
 _MOST_YEARS = 100
@@ -37,11 +39,11 @@ class Calendar:
 
     def __post_init__(self) -> None:
         if len(self.week) != 7:
-            raise _bad_calendar("a week has seven days from Monday", "week")
+            raise _bad_calendar("a week has seven days from Monday", "hours")
         for hours in self.week:
             edges = [edge for interval in hours for edge in interval]
             if edges != sorted(set(edges)) or any(not 0 <= edge <= _DAY_SECONDS for edge in edges):
-                raise _bad_calendar("the hours of a day must be in order, apart, and between 00:00 and 24:00", "week")
+                raise _bad_calendar("the hours of a day must be in order, apart, and between 00:00 and 24:00", "hours")
         try:
             ZoneInfo(self.time_zone)
         except (KeyError, ValueError, OSError):
@@ -147,6 +149,23 @@ def _seconds(moment: datetime) -> int:
     if moment.tzinfo is None:
         raise Refused(Code.BAD_INPUT, f"The moment {moment} has no time zone.", "Give times in UTC.")
     return (moment - _EPOCH) // _ONE_SECOND
+
+
+def read_hours(week: Sequence[Sequence[str]]) -> tuple[Hours, ...]:
+    """A week of texts like `09:00-17:00`; `24:00` is the end of the day."""
+    return tuple(tuple(_interval(text) for text in day) for day in week)
+
+
+def hours_text(hours: Hours) -> list[str]:
+    """The texts that `read_hours` reads."""
+    return ["-".join(f"{edge // 3600:02}:{edge % 3600 // 60:02}" for edge in interval) for interval in hours]
+
+
+def _interval(text: str) -> tuple[int, int]:
+    if not (found := _INTERVAL.fullmatch(text)):
+        raise _bad_calendar(f"{text!r} are no hours, write them as 09:00-17:00", "hours")
+    opens_hour, opens_minute, closes_hour, closes_minute = (int(part) for part in found.groups())
+    return opens_hour * 3600 + opens_minute * 60, closes_hour * 3600 + closes_minute * 60
 
 
 def _bad_calendar(what: str, name: str) -> Refused:

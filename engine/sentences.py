@@ -86,15 +86,16 @@ def _tolerate(finding: Finding) -> str:
         Leniency.NONE: f"{finding.label}: the tolerance changes nothing, {measured} stays.",
         Leniency.BAND: f"{finding.label}: {measured} lies within the agreed tolerance of "
         f"{_short(Fraction(finding.param('band') or 0))} next to the target {target} and counts as the target.",
-        Leniency.CHANCE: f"{finding.label}: {measured} over {finding.param('n')} records cannot be told from the target "
-        f"{target} by more than chance and counts as the target.",
+        Leniency.CHANCE: f"{finding.label}: {measured} over {finding.param('n')} records is no further from the "
+        f"target {target} than chance explains and counts as the target.",
     }[Leniency(finding.param("used") or Leniency.NONE)]
 
 
 def _attain(finding: Finding) -> str:
     result, target = _input_values(finding)
     better = "lower" if finding.param("direction") == Direction.LOWER_IS_BETTER else "higher"
-    return f"{finding.label}: {result} against a target of {target} ({better} is better) is an attainment of {_value(finding)}."
+    said = f"{finding.label}: {result} against a target of {target} ({better} is better)"
+    return f"{said} is an attainment of {_value(finding)}."
 
 
 def _interpolate(finding: Finding) -> str:
@@ -129,6 +130,8 @@ def _weighted_mean(finding: Finding) -> str:
         for node, weight in zip(finding.inputs, weights, strict=True)
         if node.value is not None
     ]
+    if len(parts) == 1:
+        return f"{finding.label} is {_value(finding)}, from one part ({parts[0]})."
     return f"{finding.label} is the weighted mean of {len(parts)} parts ({'; '.join(parts)}): {_value(finding)}."
 
 
@@ -154,11 +157,14 @@ def _split(finding: Finding) -> str:
 
 
 def _power(finding: Finding) -> str:
-    return f"{finding.label}: {_input_values(finding)[0]} to the power of {finding.param('exponent')} is {_value(finding)}."
+    base, exponent = _input_values(finding)[0], finding.param("exponent")
+    return f"{finding.label}: {base} to the power of {exponent} is {_value(finding)}."
 
 
 def _sum(finding: Finding) -> str:
     count = len(finding.inputs) + len(_numbers(finding.param("terms")))
+    if count == 1:
+        return f"{finding.label} is {_value(finding)}, from one part."
     return f"{finding.label} is the sum of {count} parts: {_value(finding)}."
 
 

@@ -291,3 +291,15 @@ class Op(StrEnum):
     PRODUCT = "PRODUCT"
     ALLOCATE = "ALLOCATE"
     ROUND = "ROUND"
+
+
+class Weekday(StrEnum):
+    """Days as plans write them, in the order of the week."""
+
+    MONDAY = "MONDAY"
+    TUESDAY = "TUESDAY"
+    WEDNESDAY = "WEDNESDAY"
+    THURSDAY = "THURSDAY"
+    FRIDAY = "FRIDAY"
+    SATURDAY = "SATURDAY"
+    SUNDAY = "SUNDAY"
