@@ -10,7 +10,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from schema.store import Viewer
+from engine.notes import Checkpoint
+from schema.store import Store, Viewer
 
 
 class Log:
@@ -31,4 +32,12 @@ class Log:
         reason: str | None = None,
     ) -> UUID:
         """Write one entry and queue it, in the caller's transaction. Actor is the viewer; no viewer is the system."""
+        raise NotImplementedError
+
+    async def sequence(self, store: Store, now: datetime) -> Checkpoint:
+        """Give all waiting entries their positions, sign the newest committed head, and return it."""
+        raise NotImplementedError
+
+    async def bundle(self, store: Store, entry_id: UUID) -> dict[str, bytes]:
+        """Proof files of one sequenced entry: `tlog-proof`, `leaf`, `payload.json`, `salt.hex` -> content."""
         raise NotImplementedError

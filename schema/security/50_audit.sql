@@ -13,6 +13,9 @@ grant select on audit.entry to evenhand_pay;
 create policy auditor on audit.entry for select to evenhand_app, evenhand_pay using ((select app.granted('AUDITOR')));
 create policy own on audit.entry for select to evenhand_app, evenhand_pay
   using (subject_id = (select app.person()) or actor_id = (select app.person()));
+-- who releases a payout must see who else approved it
+create policy approvals on audit.entry for select to evenhand_pay
+  using (ty = 'payout.approved/v1' and (select app.granted('FINANCE')));
 
 grant select on audit.entry to evenhand_sequencer;
 create policy sequencer on audit.entry for select to evenhand_sequencer using (true);
