@@ -1,0 +1,184 @@
+"""Turns raw Jira records into versions of mirror rows. Pure: a record, a contract and a moment in, versions out.
+
+Decides what an issue, an approval and a service level clock mean. Order of versions: an issue by its `updated` in
+milliseconds; approvals and clocks, which have no version of their own, by when they were observed. A record that cannot
+be told apart or put in order is poison, with the reason; any other doubt is noted on the version and the value stays
+None. Times UTC, durations in whole seconds.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from functools import partial
+from hashlib import sha256
+from typing import Any, NoReturn
+
+import orjson
+
+from connectors.jira.contract import Contract
+from connectors.jira.hooks import read_hook
+from connectors.jira.issues import change_values, incident_values, satisfaction_values
+from connectors.jira.reading import SOURCE_FIX, Reading, shown
+from connectors.jira.times import milliseconds, moment
+from connectors.source import Poison, Translator, Version
+from engine.words import ApprovalState, IssueCode, MirrorKind, SlaStage, Source
+from schema.identity import mirror_id
+
+Raw = Mapping[str, Any]
+READ_TIME = frozenset({"elapsedTime", "remainingTime", "withinCalendarHours"})  # of a running clock
+PAUSED_TIME = READ_TIME | {"breachTime"}  # a paused clock's breach moves with every look at it
+SETTLED = frozenset({"approved", "declined"})
+
+
+def translator(contract: Contract) -> Translator:
+    """How the mirror reads what this site delivers."""
+    return Translator(partial(translate, contract), read_hook)
+
+
+def translate(contract: Contract, entity: str, record: Raw, observed_at: datetime) -> list[Version]:
+    """All versions that one raw record of `entity` speaks of; Poison when it speaks of none that can be used."""
+    return list(ENTITIES[entity](record, contract, observed_at))
+
+
+def canonical(record: Any) -> bytes:
+    """The same content, the same bytes, in whatever order the keys came."""
+    return orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
+
+
+def _refuse(key: Any, record: Raw, name: str, value: Any, what: str, fix: str = SOURCE_FIX) -> NoReturn:
+    """`key` tells the record apart for people; a record without one is known by its content."""
+    known = key if isinstance(key, str) and key else f"unreadable-{sha256(canonical(record)).hexdigest()[:16]}"
+    raise Poison(shown(known), name, shown(value), what, fix)
+
+
+def _issue(record: Raw, contract: Contract, observed_at: datetime) -> Iterator[Version]:
+    key, fields = record.get("id"), record.get("fields")
+    if not isinstance(key, str) or not key or not isinstance(fields, dict):
+        _refuse(key, record, "id", key, "The issue has no id or no fields.")
+    updated = moment(fields.get("updated"))
+    if updated is None:
+        _refuse(key, record, "updated", fields.get("updated"), "Without `updated` its versions have no order.")
+    reading = Reading()
+    kind = reading.required("issuetype", reading.numbered("issuetype", fields.get("issuetype"), contract.kinds))
+    if kind is None:
+        issue = reading.noted()[0]
+        _refuse(key, record, issue.field, issue.value, issue.what, issue.fix)
+    number = milliseconds(updated)
+    payload = canonical({name: value for name, value in record.items() if name != "self"})  # an address, not content
+    values = ISSUES[kind](record, contract, reading)
+    yield Version(Source.JIRA, "issue", key, kind, number, updated, payload, values, reading.noted())
+    reading = Reading()
+    answer = satisfaction_values(record, reading) if kind is MirrorKind.INCIDENT else None
+    if answer is not None:
+        entity, kind = "issue_satisfaction", MirrorKind.CSAT_RESPONSE
+        yield Version(Source.JIRA, entity, key, kind, number, updated, payload, answer, reading.noted())
+
+
+def _approval(record: Raw, contract: Contract, observed_at: datetime) -> Iterator[Version]:
+    """One version per approver. Who did not answer before the approval was settled decided nothing."""
+    issue_id, approval = record.get("issueId"), record.get("approval")
+    if not (isinstance(issue_id, str) and isinstance(approval, dict) and isinstance(approval.get("approvers"), list)):
+        _refuse(None, record, "approval", approval, "The approval has not the known form.")
+    name = f"{issue_id}:{approval.get('id')}"
+    settled = approval.get("finalDecision") in SETTLED
+    about = {key: value for key, value in approval.items() if key not in ("approvers", "canAnswerApproval")}
+    for answer in approval["approvers"]:
+        account = _held(_held(answer, "approver"), "accountId")
+        if not isinstance(account, str):
+            _refuse(name, record, "approver", answer, "An approver has no account.")
+        reading, said = Reading(), answer.get("approverDecision")
+        state = reading.required("decision", reading.mapped("decision", said, said, contract.decisions))
+        if state is ApprovalState.REQUESTED and settled:
+            state = ApprovalState.NOT_REQUIRED
+        person = reading.mapped("approver", account, account, contract.people)
+        values = {
+            "change_id": mirror_id(Source.JIRA, "issue", issue_id),
+            "approver_id": mirror_id(Source.SERVICENOW, "sys_user", person),
+            "state": state,
+            "source_state": reading.text("decision", said),
+            "acted_by": None,
+        }
+        content = {"issueId": issue_id, "approval": about, "answer": answer}
+        kind = MirrorKind.CHANGE_APPROVAL
+        yield _observed("request_approval", f"{name}:{account}", kind, content, values, reading, observed_at)
+
+
+def _sla(record: Raw, contract: Contract, observed_at: datetime) -> Iterator[Version]:
+    """One version per cycle of a clock; a cycle is known by its start, running or completed."""
+    issue_id, metric = record.get("issueId"), record.get("metric")
+    if not (isinstance(issue_id, str) and isinstance(metric, dict) and isinstance(metric.get("id"), str)):
+        _refuse(None, record, "metric", metric, "The clock has not the known form.")
+    name, completed, running = (
+        f"{issue_id}:{metric['id']}",
+        metric.get("completedCycles") or [],
+        metric.get("ongoingCycle"),
+    )
+    if not isinstance(completed, list):
+        _refuse(name, record, "completedCycles", completed, "The clock's cycles are not a list.")
+    for cycle in [*completed, *([] if running is None else [running])]:
+        started_at = _point(cycle, "startTime")
+        if not isinstance(cycle, dict) or started_at is None:
+            _refuse(name, record, "startTime", cycle, "A cycle of the clock has no start.")
+        reading = Reading()
+        meaning = reading.mapped("metric", metric["id"], metric.get("name"), contract.slas)
+        values = {
+            "task_id": mirror_id(Source.JIRA, "issue", issue_id),
+            "definition_id": None,
+            "sla_type": meaning.sla_type if meaning else None,
+            "target": meaning.target if meaning else None,
+            **_cycle_values(cycle, started_at, cycle is running, reading),
+        }
+        calculated = (PAUSED_TIME if cycle.get("paused") is True else READ_TIME) if cycle is running else frozenset()
+        raw = {key: value for key, value in cycle.items() if key not in calculated}
+        content = {"issueId": issue_id, "id": metric["id"], "name": metric.get("name"), "cycle": raw}
+        key = f"{name}:{milliseconds(started_at)}"
+        yield _observed("request_sla", key, MirrorKind.TASK_SLA, content, values, reading, observed_at)
+
+
+def _cycle_values(cycle: Raw, started_at: datetime, running: bool, reading: Reading) -> dict[str, Any]:
+    """What one cycle tells. Business time is the clock's own, known once it has stopped."""
+    ended_at = None if running else reading.required("stopTime", _point(cycle, "stopTime"))
+    if ended_at is not None and ended_at < started_at:
+        reading.note(IssueCode.TIME_ORDER, "stopTime", ended_at, "The clock stopped before it started.")
+        ended_at = None
+    breached = cycle.get("breached")
+    if not isinstance(breached, bool):
+        reading.note(IssueCode.MALFORMED, "breached", breached, "The clock does not say whether it breached.")
+        breached = None
+    elapsed = _held(cycle.get("elapsedTime"), "millis")
+    paused = running and cycle.get("paused") is True
+    stage = SlaStage.PAUSED if paused else SlaStage.IN_PROGRESS
+    return {
+        "stage": stage if running else SlaStage.COMPLETED,
+        "has_breached": breached,
+        "started_at": started_at,
+        "ended_at": ended_at,
+        "planned_end_at": None if paused else _point(cycle, "breachTime"),
+        "business_seconds": elapsed // 1000 if isinstance(elapsed, int) and not running else None,
+        "business_pause_seconds": None,  # pauses are cut out of the incident's own business time (issues.py)
+    }
+
+
+def _held(part: Any, name: str) -> Any:
+    return part.get(name) if isinstance(part, dict) else None
+
+
+def _point(cycle: Any, name: str) -> datetime | None:
+    return moment(_held(_held(cycle, name), "epochMillis"))
+
+
+def _observed(
+    entity: str, key: str, kind: MirrorKind, content: Raw, values: Raw, reading: Reading, observed_at: datetime
+) -> Version:
+    number = milliseconds(observed_at)
+    return Version(Source.JIRA, entity, key, kind, number, observed_at, canonical(content), values, reading.noted())
+
+
+ENTITIES: Mapping[str, Callable[[Raw, Contract, datetime], Iterator[Version]]] = {
+    "issue": _issue,
+    "request_approval": _approval,
+    "request_sla": _sla,
+}
+ISSUES: Mapping[MirrorKind, Callable[[Raw, Contract, Reading], dict[str, Any]]] = {
+    MirrorKind.INCIDENT: incident_values,
+    MirrorKind.CHANGE: change_values,
+}
