@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from api.actions.audit import Log
 from api.settings import Settings
 from api.signing.keys import Purpose
 from schema.store import Store
@@ -37,6 +38,8 @@ def utc_now() -> datetime:
 @dataclass(frozen=True, slots=True)
 class House:
     store: Store
+    database_url: str  # for the webhook intake, which keeps connections of its own; secret
     signer: Signer
+    log: Log
     settings: Settings
     clock: Clock = utc_now
