@@ -181,8 +181,8 @@ def manifest(
             "supersedes": None if hand_over.supersedes is None else str(hand_over.supersedes),
             "pay_period": {"from": hand_over.period_from.isoformat(), "to": hand_over.period_to.isoformat()},
             "pay_date": hand_over.pay_date.isoformat(),
-            "created_at": utc_text(hand_over.created_at),
-            "expires_at": utc_text(hand_over.expires_at),
+            "created_at": utc_text(hand_over.created_at.replace(microsecond=0)),
+            "expires_at": utc_text(hand_over.expires_at.replace(microsecond=0)),
             "final": hand_over.final,
             "files": [
                 {
