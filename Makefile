@@ -29,6 +29,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/uv lock --check --offline --quiet
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
