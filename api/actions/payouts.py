@@ -1,55 +1,35 @@
 """Payout files: from approved awards to signed bytes that payroll may pull, each award once.
 
-A draft follows from the database alone, so two people approve the same bytes and a restart goes on where it stopped.
 Two approvals by different people stand in the audit log before a file may exist. The file, its lines, the postings and
 the audit entry are one transaction; signatures are made from committed rows, and only then is the file visible.
 Amounts are minor units. Refuses: fewer than two approvers, approvers or releasers who submitted or profit.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Protocol
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.actions import books
+from api.actions import books, proofs
 from api.actions.audit import Log
+from api.actions.drafts import Draft, Receiver, draft
 from api.actions.rights import Action, Relation, forbid, require
 from engine.ledger import Event, Part, journal
 from engine.money import CURRENCY_DIGITS
-from engine.notes import Checkpoint
-from engine.payfile import FIRST_IN_CHAIN, HandOver, PayLine, canonical_file, csv_bytes, manifest
+from engine.notes import Checkpoint, parse_checkpoint, parse_note
+from engine.payfile import HandOver, PayLine, canonical_file, manifest
 from engine.refusal import Code, Refused
-from engine.words import PayFileState, PayLineKind
-from schema.identity import NAMESPACE
+from engine.words import PayFileState
 from schema.store import DbRole, Store, Viewer
 from schema.tables.money import File, FilePart, Line
 
 RELEASE_LOCK = 0x7061796F
 EXPIRES_AFTER = timedelta(days=45)
-PAY_AFTER = timedelta(days=9)
 
-PAYABLE = text(
-    """select a.award_ref, a.person_id, a.submitted_by, p.employee_number, m.currency, m.earned_minor
-         from pay.award a
-         join pay.award_amount m on m.tenant_id = a.tenant_id and m.award_id = a.id
-         left join mirror.person p on p.tenant_id = a.tenant_id and p.id = a.person_id
-        where a.tenant_id = :tenant and a.cycle_id = :cycle_id and a.state = 'APPROVED' and m.earned_minor > 0
-          and not exists (select from pay.line l where l.tenant_id = a.tenant_id and l.award_ref = a.award_ref
-                          and l.state in ('open', 'paid'))
-        order by a.award_ref"""
-)
-CYCLE = text("select starts_on, ends_before from score.cycle where tenant_id = :tenant and id = :cycle_id")
-LAST_FILE = text(
-    """select sequence, manifest_sha256 from pay.file
-        where tenant_id = :tenant and receiver = :receiver and environment = :environment
-        order by sequence desc limit 1"""
-)
-LAST_LINE = text("select coalesce(max(substr(line_id, 2)::bigint), 0) from pay.line where tenant_id = :tenant")
 APPROVALS = text(
     """select distinct on (actor_id) id, actor_id from audit.entry
         where tenant_id = :tenant and ty = 'payout.approved/v1' and object_type = 'payout' and object_id = :file_id
@@ -76,98 +56,6 @@ class PayoutSigner(Protocol):
     def cms_detached(self, content: bytes) -> bytes: ...
 
     def jws_detached(self, content: bytes) -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Receiver:
-    """A payroll system and how it names things."""
-
-    name: str = "payroll-de-01"
-    company_code: str = "C01"
-    earning_code: str = "INC"
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """The next file as it would be: its lines, bytes and place in the chain. Its id names exactly these bytes."""
-
-    receiver: Receiver
-    environment: str
-    sequence: int
-    previous_manifest_sha256: str
-    cycle_id: UUID
-    period: tuple[date, date]
-    pay_date: date
-    lines: tuple[PayLine, ...]
-    person_of: Mapping[str, UUID]  # by award_ref
-    submitters: frozenset[UUID]
-    csv: bytes
-
-    @property
-    def file_id(self) -> UUID:
-        digest = sha256(self.csv).hexdigest()
-        return uuid5(NAMESPACE, f"file:{self.receiver.name}:{self.environment}:{self.sequence}:{digest}")
-
-    @property
-    def net_minor(self) -> dict[str, int]:
-        sums: dict[str, int] = {}
-        for line in self.lines:
-            sums[line.currency] = sums.get(line.currency, 0) + line.amount_minor
-        return sums
-
-
-async def draft(
-    connection: AsyncConnection, viewer: Viewer, cycle_id: UUID, receiver: Receiver, environment: str
-) -> Draft | None:
-    """The file that the approved and unpaid awards of this cycle make; None when there is nothing to pay."""
-    scope = {"tenant": viewer.tenant_id, "cycle_id": cycle_id}
-    payable = (await connection.execute(PAYABLE, scope)).all()
-    if not payable:
-        return None
-    period = (await connection.execute(CYCLE, scope)).one()
-    last = (
-        await connection.execute(
-            LAST_FILE, {"tenant": viewer.tenant_id, "receiver": receiver.name, "environment": environment}
-        )
-    ).first()
-    first_line = (await connection.execute(LAST_LINE, {"tenant": viewer.tenant_id})).scalar_one() + 1
-    pay_date = period.ends_before + PAY_AFTER
-    lines = []
-    for number, award in enumerate(payable, start=first_line):
-        if not award.employee_number:
-            raise Refused(
-                Code.BAD_INPUT,
-                f"The beneficiary of {award.award_ref} has no employee number.",
-                "Add it in the tool that people are mirrored from, and sync.",
-            )
-        lines.append(
-            PayLine(
-                line_id=f"L{number:06}",
-                employee_id=award.employee_number,
-                company_code=receiver.company_code,
-                earning_code=receiver.earning_code,
-                amount_minor=award.earned_minor,
-                currency=award.currency,
-                effective_date=pay_date,
-                cost_center="",
-                award_ref=award.award_ref,
-                part_no=1,
-                kind=PayLineKind.PAYOUT,
-            )
-        )
-    return Draft(
-        receiver=receiver,
-        environment=environment,
-        sequence=last.sequence + 1 if last else 1,
-        previous_manifest_sha256=last.manifest_sha256 if last else FIRST_IN_CHAIN,
-        cycle_id=cycle_id,
-        period=(period.starts_on, period.ends_before - timedelta(days=1)),
-        pay_date=pay_date,
-        lines=tuple(lines),
-        person_of={award.award_ref: award.person_id for award in payable},
-        submitters=frozenset(award.submitted_by for award in payable),
-        csv=csv_bytes(lines, CURRENCY_DIGITS),
-    )
 
 
 def separate(viewer: Viewer, made: Draft, action: Action) -> None:
@@ -219,14 +107,16 @@ async def release(
     now: datetime,
 ) -> UUID | None:
     """Make the approved file, sign it and let payroll see it. None when there is nothing to pay."""
-    checkpoint = await log.sequence(store, now)  # the approvals have their places before the manifest names them
+    await log.sequence(store, now)  # the approvals have their places before the manifest names them
+    async with store.begin(DbRole.SEQUENCER, viewer) as connection:
+        note = await proofs.newest_checkpoint(connection, log)
     async with store.begin(DbRole.PAY, viewer) as connection:
         await require(connection, viewer, Action.PAYOUT_RELEASE)
         await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": RELEASE_LOCK})
         made = await draft(connection, viewer, cycle_id, receiver, signer.environment)
-        if made is not None:
+        if made is not None and note is not None:
             separate(viewer, made, Action.PAYOUT_RELEASE)
-            await prepare(connection, log, viewer, made, checkpoint, now)
+            await prepare(connection, log, viewer, made, parse_checkpoint(parse_note(note).text), now)
     await sign(store, log, signer, viewer, now)
     return made.file_id if made else None
 
@@ -325,7 +215,9 @@ async def sign(store: Store, log: Log, signer: PayoutSigner, viewer: Viewer, now
         return 0
     await log.sequence(store, now)
     for file in waiting:
-        proof = await log.bundle(store, file.release_entry_id)
+        async with store.begin(DbRole.SEQUENCER, viewer) as connection:
+            bundle = await proofs.inclusion(connection, log, file.release_entry_id)
+        proof = {f"release.{name}": body for name, body in bundle.files().items()}
         async with store.begin(DbRole.PAY, viewer) as connection:
             await connection.execute(insert(FilePart), signed_parts(viewer, signer, file, proof))
             await connection.execute(MAKE_VISIBLE, {"tenant": viewer.tenant_id, "id": file.id})
@@ -341,7 +233,7 @@ def signed_parts(
         "payout.csv.p7s": (cms, signer.cms_detached(csv)),
         "manifest.json.p7s": (cms, signer.cms_detached(manifest_bytes)),
         "manifest.json.jws": (jose, signer.jws_detached(manifest_bytes).encode()),
-        **{f"release.{name}": ("application/octet-stream", body) for name, body in proof.items()},
+        **{name: ("application/octet-stream", body) for name, body in proof.items()},
     }
     return [
         {"tenant_id": viewer.tenant_id, "file_id": file_id, "name": name, "media_type": media_type, "body": body}

@@ -210,7 +210,7 @@ def fits(said: Mapping[str, Any], address: Address, file: Any, lines: Any) -> fr
     if not rejected <= known:
         raise Refused(Code.BAD_INPUT, "An exception names a line that is not in the file.", "Name lines of the file.")
     if said["stage"] == "rejected":
-        rejected = known
+        rejected = frozenset(known)
     counted = {line.currency: [0, 0] for line in lines if line.state == "open" and line.line_id not in rejected}
     for line in lines:
         if line.state == "open" and line.line_id not in rejected:

@@ -1,0 +1,96 @@
+"""Who plays which part in the demonstration: grants for people who neither profit from awards nor submit them.
+
+Parts go to mirrored people outside every service team where there are such people; otherwise (a real log names nobody)
+to stand-ins that exist only as holders of a grant.
+"""
+
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from sqlalchemy import text
+
+from engine.words import Role
+from schema.identity import DEFAULT_TENANT, NAMESPACE
+from schema.store import SYSTEM, DbRole, Store
+
+# Part -> role. FINANCE is played twice: a payout needs two approvals.
+PARTS: dict[str, Role] = {
+    "plan-admin": Role.PLAN_ADMIN,
+    "hr": Role.HR,
+    "finance": Role.FINANCE,
+    "finance-second": Role.FINANCE,
+    "payroll": Role.PAYROLL,
+    "auditor": Role.AUDITOR,
+    "itsm-admin": Role.ITSM_ADMIN,
+}
+OUTSIDERS = text(
+    """select p.id from mirror.person p
+        where p.tenant_id = :tenant and p.active and p.human and p.gone_at is null
+          and not exists (select from mirror.service s where s.tenant_id = p.tenant_id
+                          and (s.owner_id = p.id or exists (
+                            select from mirror.team_membership m where m.tenant_id = p.tenant_id and m.gone_at is null
+                               and m.person_id = p.id
+                               and m.team_id in (s.support_team_id, s.change_team_id, s.approval_team_id))))
+          and not exists (select from mirror.team t where t.tenant_id = p.tenant_id and t.manager_id = p.id)
+          and not exists (select from access.reporting_closure c
+                          where c.tenant_id = p.tenant_id and c.manager_id = p.id)
+        order by p.source_key limit :wanted"""
+)
+GRANTED = text(
+    "select person_id, granted_by from access.role_grant where tenant_id = :tenant and granted_by like 'demo:%'"
+)
+GRANT = text(
+    """insert into access.role_grant (tenant_id, person_id, role, granted_by, valid_from)
+       values (:tenant, :person_id, :role, :granted_by, :now) on conflict do nothing"""
+)
+TENANT = text(
+    """insert into access.tenant (tenant_id, name, frame_ancestors) values (:tenant, 'Demonstration', :origins)
+       on conflict (tenant_id) do update set frame_ancestors = excluded.frame_ancestors"""
+)
+LEADER = text(
+    """select c.manager_id from access.reporting_closure c
+         join score.attribution_split a on a.tenant_id = c.tenant_id and a.person_id = c.person_id
+        where c.tenant_id = :tenant and c.depth = 1
+        group by c.manager_id order by count(*) desc, c.manager_id limit 1"""
+)
+EARNER = text(
+    """select a.person_id from score.attribution_split a
+        where a.tenant_id = :tenant
+          and not exists (select from access.reporting_closure c where c.tenant_id = a.tenant_id
+                          and c.manager_id = a.person_id)
+        order by a.person_id limit 1"""
+)
+
+
+async def assign(store: Store, now: datetime, origins: str = "") -> dict[str, UUID]:
+    """Give out the parts once; later calls return what was given out."""
+    async with store.begin(DbRole.WORKER) as connection:
+        await connection.execute(TENANT, {"tenant": DEFAULT_TENANT, "origins": origins})
+        given = {
+            row.granted_by.removeprefix("demo:"): row.person_id
+            for row in (await connection.execute(GRANTED, {"tenant": DEFAULT_TENANT})).all()
+        }
+        if set(given) == set(PARTS):
+            return given
+        scope = {"tenant": DEFAULT_TENANT, "wanted": len(PARTS)}
+        outsiders = list((await connection.execute(OUTSIDERS, scope)).scalars().all())
+        for part, role in PARTS.items():
+            person = outsiders.pop(0) if outsiders else uuid5(NAMESPACE, f"demo:{part}")
+            grant = {"person_id": person, "role": role.value, "granted_by": f"demo:{part}", "now": now}
+            await connection.execute(GRANT, {"tenant": DEFAULT_TENANT} | grant)
+            given[part] = person
+        return given
+
+
+async def players(store: Store) -> dict[Role, UUID]:
+    """One person for each role that a token can be asked for. Without awards nobody is employee or manager."""
+    async with store.begin(DbRole.WORKER, SYSTEM) as connection:
+        rows = (await connection.execute(GRANTED, {"tenant": DEFAULT_TENANT})).all()
+    given = {row.granted_by.removeprefix("demo:"): row.person_id for row in rows}
+    found = {role: given[part] for part, role in reversed(PARTS.items()) if part in given}
+    async with store.begin(DbRole.WORKER) as connection:
+        for role, query in ((Role.MANAGER, LEADER), (Role.EMPLOYEE, EARNER)):
+            person = (await connection.execute(query, {"tenant": DEFAULT_TENANT})).scalar()
+            if person:
+                found[role] = person
+    return found

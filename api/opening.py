@@ -1,0 +1,42 @@
+"""Opening the house: the database up to date, the keys at hand, everything closed again at the end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+from api.actions.audit import Log
+from api.house import House
+from api.sealing import open_system_key
+from api.settings import Settings
+from api.signing.development import ORIGIN_PREFIX, DevelopmentSigner
+from schema import embedded
+from schema.store import Store, migrate
+
+
+@asynccontextmanager
+async def open_house(settings: Settings) -> AsyncIterator[House]:
+    """Start or find the database, migrate it, and hand out store, signer and audit log until the block ends."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    server = None
+    if not settings.database_url:
+        server = await asyncio.to_thread(embedded.start, settings.home)
+    url = server.url() if server else settings.database_url
+    try:
+        await migrate(url)
+        store = Store(url)
+        keys = settings.home / "keys"
+        signer = DevelopmentSigner(keys, environment=settings.environment.value)
+        log = Log(audit_origin(settings), open_system_key(keys), signer)
+        try:
+            yield House(store=store, database_url=url, signer=signer, log=log, settings=settings)
+        finally:
+            await store.close()
+    finally:
+        if server:
+            await asyncio.to_thread(server.stop)
+
+
+def audit_origin(settings: Settings) -> str:
+    """Name of the audit log. Development keys sign only for logs that cannot be mistaken for a real one."""
+    return f"{ORIGIN_PREFIX}{urlsplit(settings.public_url).hostname}/audit"
