@@ -4,7 +4,7 @@ A connector turns answers of a tool into `Page`s (bytes as they came) and raw re
 one record in our words). It writes nothing: the mirror is the only writer. Times are UTC, units stand last in names.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,18 @@ class SourceUnavailable(Exception):
 
 class SourceRefused(Exception):
     """The tool answered no (credentials, rights, wrong query). A person must act; the text says who and how."""
+
+
+class Unreadable(Exception):
+    """A delivery that is not what this source sends. It is kept as DEAD with this text as its reason."""
+
+
+class Poison(Exception):
+    """A record without a usable id or version. It is listed as a data issue; nothing else of its page is lost."""
+
+    def __init__(self, key: str, field: str, value: str, what: str, fix: str) -> None:
+        super().__init__(f"{field}: {what}")
+        self.key, self.field, self.value, self.what, self.fix = key, field, value, what, fix
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +76,38 @@ class Version:
 
 
 Pages = Iterator[Page]
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A record of a tool about which something was said that only reading it again can prove."""
+
+    source: Source
+    entity: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """What a webhook says: whole records, records to read again, and records that are said to be deleted.
+
+    A delete is only a suspicion: nothing is removed until a sweep has confirmed it. `note` says why a webhook was right
+    but is not for us; it stands beside the delivery.
+    """
+
+    records: tuple[tuple[str, Mapping[str, Any]], ...] = ()  # entity, raw record
+    refetch: tuple[Hint, ...] = ()
+    suspected: tuple[Hint, ...] = ()
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Translator:
+    """How the deliveries of one source are read. Both functions are pure.
+
+    `translate(entity, record, observed_at)` gives the versions that a raw record of a page holds, or raises `Poison`.
+    `read_hook(body)` reads the parsed body of a webhook, or raises `Unreadable`.
+    """
+
+    translate: Callable[[str, Mapping[str, Any], datetime], Iterable[Version]]
+    read_hook: Callable[[Mapping[str, Any]], Hook]

@@ -1,0 +1,212 @@
+"""From the inbox into the mirror: poll pages are accepted as deliveries, deliveries are read and written.
+
+Decides what becomes of a delivery: DONE when everything in it was taken (or was already known), DEAD with a reason when
+it can never be read. A record that cannot be placed is listed as a MALFORMED data issue and loses only itself. A batch
+is one transaction: after a crash its deliveries are still READY, and reading them again ends in the same mirror.
+Watermarks are server times; they move forward only, in the transaction that accepts the whole reading of a feed.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from connectors.mirror import Fault, Sighting, Written, list_unplaced, write_versions
+from connectors.reading import FIX, Delivered, Reading, read_delivery
+from connectors.reporting import rebuild_reporting_closure
+from connectors.source import Hint, Page, Translator
+from engine.words import Feed, MirrorKind, Source
+from schema.store import DbRole, Store, copy_rows
+
+BATCH_DELIVERIES = 2_000
+BATCH_BYTES = 4_000_000  # about four pages of a thousand records
+LIMIT_DELIVERIES = 20_000
+DATA_ERRORS = ("22", "23")  # SQLSTATE classes: the fault is in the values, not in the database
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What a drain did. `refetch` are records that the caller reads again at the tool and accepts as pages.
+
+    A hint that is lost in a crash is no loss: the overlapping poll brings the record too.
+    """
+
+    deliveries: int = 0
+    records: int = 0
+    revisions: int = 0
+    heads: int = 0
+    malformed: int = 0
+    dead: int = 0
+    suspected_deletes: int = 0
+    refetch: frozenset[Hint] = frozenset()
+    kinds: frozenset[MirrorKind] = frozenset()
+
+    def __add__(self, other: "Drained") -> "Drained":
+        return Drained(
+            self.deliveries + other.deliveries, self.records + other.records, self.revisions + other.revisions,
+            self.heads + other.heads, self.malformed + other.malformed, self.dead + other.dead,
+            self.suspected_deletes + other.suspected_deletes, self.refetch | other.refetch, self.kinds | other.kinds,
+        )  # fmt: skip
+
+
+# ---- in
+
+STAGE_PAGES = text("""
+create temp table if not exists page (source text, entity text, feed text, page_id text, body bytea, body_sha256 bytea,
+                                      observed_at text) on commit delete rows
+""")
+PAGE_COLUMNS = ("source", "entity", "feed", "page_id", "body", "body_sha256", "observed_at")
+ACCEPT = text("""
+with known as (
+  insert into inbox.delivery_key as here (tenant_id, source, delivery_id, body_sha256, conflicts, duplicates)
+  select (select app.tenant()), source, page_id, body_sha256, 0, 0 from page order by source, page_id
+  on conflict (tenant_id, source, delivery_id) do update set duplicates = here.duplicates + 1
+  returning source, delivery_id, duplicates)
+insert into inbox.delivery (tenant_id, source, entity, feed, delivery_id, conflict_no, body, body_sha256, headers,
+                            received_at, state, attempts)
+select (select app.tenant()), p.source, p.entity, p.feed, p.page_id, 0, p.body, p.body_sha256,
+       jsonb_build_object('observed-at', p.observed_at), now(), 'READY', 0
+  from page p join known k on k.source = p.source and k.delivery_id = p.page_id and k.duplicates = 0
+ order by p.source, p.page_id
+""")
+READ_TO = text("select read_to from ops.watermark where source = :source and entity = :entity and feed = :feed")
+MOVE_WATERMARK = text("""
+insert into ops.watermark as here (tenant_id, source, entity, feed, read_to)
+values ((select app.tenant()), :source, :entity, :feed, :read_to)
+on conflict (tenant_id, source, entity, feed) do update set read_to = greatest(here.read_to, excluded.read_to)
+""")
+
+
+async def accept_pages(store: Store, pages: Sequence[Page], read_to: datetime | None = None) -> int:
+    """Take pages into the inbox, all or none; a page that is already known is a duplicate. Returns how many were new.
+
+    `read_to`, given with the last pages of a reading, moves the watermark of their feed: everything that changed before
+    it has been seen.
+    """
+    rows = {
+        (page.source, page.page_id): (
+            page.source, page.entity, page.feed, page.page_id, page.body, sha256(page.body).digest(),
+            page.observed_at.isoformat(),
+        )
+        for page in pages
+    }  # fmt: skip
+    if not rows:
+        return 0
+    async with store.begin(DbRole.WORKER) as connection:
+        await connection.execute(STAGE_PAGES)
+        await copy_rows(connection, "page", PAGE_COLUMNS, rows.values())
+        new = (await connection.execute(ACCEPT)).rowcount
+        if read_to is not None:
+            for source, entity, feed in sorted({(page.source, page.entity, page.feed) for page in pages}):
+                given = {"source": source, "entity": entity, "feed": feed, "read_to": read_to}
+                await connection.execute(MOVE_WATERMARK, given)
+    return new
+
+
+async def watermark(store: Store, source: Source, entity: str, feed: Feed = Feed.POLL) -> datetime | None:
+    """Up to where a feed has been read; None before its first whole reading."""
+    async with store.begin(DbRole.WORKER, read_only=True) as connection:
+        read_to: datetime | None = await connection.scalar(READ_TO, {"source": source, "entity": entity, "feed": feed})
+        return read_to
+
+
+# ---- out
+
+CLAIM = text("""
+with ready as (
+  select id, source, entity, feed, body, coalesce((headers ->> 'observed-at')::timestamptz, received_at) as observed_at
+    from inbox.delivery
+   where state = 'READY' and source = any(:sources) order by id limit :count for update skip locked)
+select id, source, entity, feed, body, observed_at
+  from (select *, sum(octet_length(body)) over (order by id) - octet_length(body) as before from ready) taken
+ where before < :bytes order by id
+""")
+SETTLE = text("""
+update inbox.delivery d set state = s.state, reason = s.reason, attempts = d.attempts + 1, done_at = now()
+  from (select unnest(cast(:ids as bigint[])) as id, unnest(cast(:states as text[])) as state,
+               unnest(cast(:reasons as text[])) as reason) s
+ where d.tenant_id = (select app.tenant()) and d.id = s.id
+""")
+
+
+async def drain(store: Store, translators: Mapping[Source, Translator], limit: int = LIMIT_DELIVERIES) -> Drained:
+    """Take READY deliveries of the given sources until none is left or `limit` is reached."""
+    done = Drained()
+    while done.deliveries < limit:
+        batch = await _drain_batch(store, translators, min(BATCH_DELIVERIES, limit - done.deliveries))
+        if not batch.deliveries:
+            break
+        done += batch
+    return done
+
+
+async def _drain_batch(store: Store, translators: Mapping[Source, Translator], count: int) -> Drained:
+    async with store.begin(DbRole.WORKER) as connection:
+        wanted = {"sources": [source.value for source in translators], "count": count, "bytes": BATCH_BYTES}
+        claimed = [
+            Delivered(row.id, Source(row.source), row.entity, Feed(row.feed), row.body, row.observed_at)
+            for row in await connection.execute(CLAIM, wanted)
+        ]
+        if not claimed:
+            return Drained()
+        readings = await asyncio.to_thread(_read_all, claimed, translators)
+        sightings = [sighting for reading in readings for sighting in reading.sightings]
+        faults = [fault for reading in readings for fault in reading.faults]
+        written, refused = await _write_or_split(connection, sightings)
+        faults += refused
+        await list_unplaced(connection, faults)
+        if MirrorKind.PERSON in written.kinds:
+            await rebuild_reporting_closure(connection)
+        settled = {
+            "ids": [reading.delivery_id for reading in readings],
+            "states": ["DEAD" if reading.dead else "DONE" for reading in readings],
+            "reasons": [reading.reason for reading in readings],
+        }
+        await connection.execute(SETTLE, settled)
+    return Drained(
+        len(readings), len(sightings), written.revisions, written.heads, len(faults),
+        sum(reading.dead is not None for reading in readings), sum(len(reading.suspected) for reading in readings),
+        frozenset(hint for reading in readings for hint in reading.refetch), written.kinds,
+    )  # fmt: skip
+
+
+def _read_all(claimed: Sequence[Delivered], translators: Mapping[Source, Translator]) -> list[Reading]:
+    return [read_delivery(delivered, translators[delivered.source]) for delivered in claimed]
+
+
+async def _write_or_split(connection: AsyncConnection, sightings: Sequence[Sighting]) -> tuple[Written, list[Fault]]:
+    """Write; when the database refuses a value, halve until the one version that it refuses stands alone."""
+    if not sightings:
+        return Written(), []
+    try:
+        async with connection.begin_nested():
+            return await write_versions(connection, sightings), []
+    except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TypeError, OverflowError) as error:
+        if not _is_about_values(error):
+            raise
+        if len(sightings) == 1:
+            return Written(), [_refused(sightings[0], error)]
+    middle = len(sightings) // 2
+    first, first_refused = await _write_or_split(connection, sightings[:middle])
+    second, second_refused = await _write_or_split(connection, sightings[middle:])
+    return first + second, first_refused + second_refused
+
+
+def _is_about_values(error: Exception) -> bool:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    state = getattr(cause, "sqlstate", None)
+    if state:
+        return str(state)[:2] in DATA_ERRORS
+    return isinstance(cause, asyncpg.DataError | ValueError | TypeError | OverflowError)
+
+
+def _refused(sighting: Sighting, error: Exception) -> Fault:
+    version = sighting.version
+    what = f"The database refused a value of this record ({type(error).__name__})."
+    return Fault(version.source, version.entity, version.key, "record", "", what, FIX)

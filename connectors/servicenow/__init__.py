@@ -1,0 +1,1 @@
+"""ServiceNow: reading its tables, saying what its records mean, and writing scores back."""
