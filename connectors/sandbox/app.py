@@ -13,6 +13,7 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
+from starlette.types import ASGIApp
 
 from connectors.sandbox import control, servicenow
 from connectors.sandbox import log as incident_log
@@ -91,7 +92,7 @@ def listen(port: int) -> socket.socket:
         raise Refused(Code.BAD_INPUT, what, "Choose another port or end what uses it.") from error
 
 
-def server(app: Starlette) -> uvicorn.Server:
+def server(app: ASGIApp) -> uvicorn.Server:
     """The only way to serve it: the sandbox writes its own Date header, that of its virtual clock."""
     if os.environ.get("EVENHAND_MODE") == "production":
         raise Refused(Code.BAD_INPUT, "The sandbox does not run in production mode.", "Point Evenhand at real tools.")

@@ -74,15 +74,16 @@ class Book:
             if count == 0:
                 row = {"sys_id": sys_id, "sys_class_name": table, "sys_created_on": when, "sys_created_by": who,
                        "sys_domain": "global", "sys_domain_path": "/", **first}  # fmt: skip
+            elif second >= LIVE_START:
+                row = dict(row)  # the table keeps the version before
             row.update(columns)
             row["sys_updated_on"], row["sys_updated_by"], row["sys_mod_count"] = when, who, str(count)
             if second < LIVE_START:
                 rows[sys_id] = row
             else:
-                row = dict(row)  # the table keeps the version before
                 op = "update" if count else "insert"
                 event_id = record_id(self.seed, f"event:{table}:{sys_id}", count)
-                self._live.append((second, len(self._live), LiveEvent(event_id, when, table, op, sys_id, dict(row))))
+                self._live.append((second, len(self._live), LiveEvent(event_id, when, table, op, sys_id, row)))
 
     def live(self) -> list[LiveEvent]:
         return [event for _, _, event in sorted(self._live, key=lambda entry: entry[:2])]

@@ -4,7 +4,8 @@
     GET    /_sandbox/log       requests so far, oldest first; `?after=N` leaves out the first N
     POST   /_sandbox/faults    a list of faults (see faults.py); DELETE forgets them
     POST   /_sandbox/deliver   {"what": "live" | "log", "servicenow_url", "jira_url", "shuffle_seed", "duplicate_share",
-                               "concurrency"}; answers when all is sent: {"sent", "accepted", "refused", "tools"}
+                               "concurrency"}; answers when all is sent: {"sent", "accepted", "refused", "tools"};
+                               live events happen in both tools and are sent where a URL is given
 
 Refuses malformed orders with {"error": {"code", "what", "fix"}} and 400.
 """
@@ -79,9 +80,9 @@ async def deliver(sandbox: Sandbox, order: Any) -> dict[str, Any]:
     total: dict[str, Any] = {"sent": 0, "accepted": 0, "refused": 0, "tools": {}}
     for tool, outbox in sandbox.outboxes.items():
         url = order.get(f"{tool}_url")
-        if not url:
-            continue
         seals = await _seals(outbox, order["what"])
+        if not url:  # what is live happens all the same, for whoever polls
+            continue
         arranged = arrange(seals, order.get("shuffle_seed"), float(order.get("duplicate_share") or 0))
         progress = sandbox.progress[tool] = Progress()
         await push(arranged, str(url), int(order.get("concurrency") or CONCURRENCY), progress)

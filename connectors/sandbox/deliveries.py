@@ -63,12 +63,12 @@ def secret_bytes(secret: str) -> bytes:
 def seal_servicenow(event: LiveEvent, key: bytes) -> Seal:
     """As the business rule in the customer's instance signs."""
     content = {"event_id": event.event_id, "table": event.table, "op": event.op, "record": event.record}
-    body = orjson.dumps(content)
+    event_id, body = event.event_id, orjson.dumps(content)
 
     def seal(now: int) -> Parcel:
-        mac = hmac.digest(key, f"{event.event_id}.{now}.".encode() + body, sha256)
+        mac = hmac.digest(key, f"{event_id}.{now}.".encode() + body, sha256)
         headers = {
-            "content-type": "application/json", "webhook-id": event.event_id, "webhook-timestamp": str(now),
+            "content-type": "application/json", "webhook-id": event_id, "webhook-timestamp": str(now),
             "webhook-signature": f"v1,{base64.b64encode(mac).decode()}",
         }  # fmt: skip
         return headers, body
