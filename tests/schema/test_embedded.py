@@ -295,8 +295,8 @@ async def test_root_hands_the_server_to_an_unprivileged_account_which_may_not_lo
             assert lines["Uid"].split() == [str(nobody.pw_uid)] * 4
             assert lines["Groups"].split() == []
         assert (home / "pg").stat().st_uid == nobody.pw_uid
-        psql = cluster.bundled() / "psql"
         as_nobody = cluster.Account(nobody.pw_uid, nobody.pw_gid, switch=True)
+        psql = cluster.programs(as_nobody) / "psql"
         assert "Peer authentication failed" in as_nobody.run([psql, server.url(), "-c", "select 1"]).stdout
 
 
