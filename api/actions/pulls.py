@@ -82,13 +82,13 @@ class Address:
     sequence: int
 
 
-async def names(store: Store, viewer: Viewer, address: Address) -> list[str]:
-    """Files of a payout, for whoever may pull it."""
+async def listing(store: Store, viewer: Viewer, address: Address) -> dict[str, Any]:
+    """Which files a payout has and where it stands, for whoever may pull it."""
     async with store.begin(DbRole.PAY, viewer) as connection:
         await require(connection, viewer, Action.PAYOUT_PULL)
         file = await the_file(connection, viewer, address)
         parts = (await connection.execute(NAMES, {"tenant": viewer.tenant_id, "id": file.id})).scalars().all()
-        return sorted([CSV_NAME, "manifest.json", *parts])
+        return {"files": sorted([CSV_NAME, "manifest.json", *parts]), "state": file.state}
 
 
 async def pull(store: Store, log: Log, viewer: Viewer, address: Address, name: str, now: datetime) -> Served:

@@ -37,19 +37,19 @@ def receiver_key(home: Path, receiver: str) -> OKPKey:
     return key
 
 
-async def fetch(client: httpx.AsyncClient, token: str, receiver: str, sequence: int, folder: Path) -> list[str]:
-    """Pull every file of a payout into a folder. Returns their names."""
+async def fetch(client: httpx.AsyncClient, token: str, receiver: str, sequence: int, folder: Path) -> str:
+    """Pull every file of a payout into a folder. Returns the state that it had before."""
     headers = {"Authorization": f"Bearer {token}"}
     base = f"/payouts/{receiver}/{sequence}"
     listed = await client.get(f"{base}/", headers=headers)
     listed.raise_for_status()
-    names: list[str] = listed.json()["files"]
+    found = listed.json()
     folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
+    for name in found["files"]:
         answer = await client.get(f"{base}/{name}", headers=headers)
         answer.raise_for_status()
         (folder / name).write_bytes(answer.content)
-    return names
+    return str(found["state"])
 
 
 async def acknowledge(

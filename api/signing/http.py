@@ -6,9 +6,9 @@ the outside URL; the caller builds it from configuration, because a Host header 
 
 from base64 import b64encode
 from hashlib import sha256
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from api.signing.keys import Key, Purpose
+from api.signing.keys import Purpose
 
 LABEL = "payout"
 TAG = "evenhand-payout"
@@ -35,9 +35,17 @@ class Answer(NamedTuple):
     target_uri: str
 
 
-def signed_headers(answer: Answer, key: Key, created_seconds: int) -> dict[str, str]:
-    base, parameters = signature_base(answer, key.kid, created_seconds)
-    signature = b64encode(key.sign(Purpose.HTTP, base.encode())).decode()
+class HttpSigner(Protocol):
+    """Whoever holds the key for downloads."""
+
+    def sign(self, purpose: Purpose, message: bytes) -> bytes: ...
+
+    def kid(self, purpose: Purpose) -> str: ...
+
+
+def signed_headers(answer: Answer, signer: HttpSigner, created_seconds: int) -> dict[str, str]:
+    base, parameters = signature_base(answer, signer.kid(Purpose.HTTP), created_seconds)
+    signature = b64encode(signer.sign(Purpose.HTTP, base.encode())).decode()
     return {
         "content-digest": _digest(answer.content),
         "repr-digest": _digest(answer.whole),

@@ -38,6 +38,19 @@ def seeded(purpose: Purpose, first: int) -> Key:
     return Key(purpose, Ed25519PrivateKey.from_private_bytes(bytes(range(first, first + 32))))
 
 
+class OneKey:
+    """A signer of the published seeds."""
+
+    def __init__(self, key: Key) -> None:
+        self._key = key
+
+    def kid(self, purpose: Purpose) -> str:
+        return self._key.kid
+
+    def sign(self, purpose: Purpose, message: bytes) -> bytes:
+        return self._key.sign(purpose, message)
+
+
 @pytest.fixture(scope="module")
 def signer(tmp_path_factory: pytest.TempPathFactory) -> DevelopmentSigner:
     return DevelopmentSigner(tmp_path_factory.mktemp("home") / "keys", environment="development")
@@ -58,7 +71,7 @@ def test_the_published_signature_of_a_download() -> None:
     key = seeded(Purpose.HTTP, 0x80)
     target = "https://evenhand.example/payouts/payroll-de-01/42/payout.csv"
     answer = http.Answer(200, CSV, CSV, "text/csv; charset=utf-8; header=present", 42, "GET", target)
-    headers = http.signed_headers(answer, key, 1_795_251_900)
+    headers = http.signed_headers(answer, OneKey(key), 1_795_251_900)
     digest = "sha-256=:FgvjPbJHn2pDQupuYGGNWqdzVaUzS0TP1CLlxnkXA9A=:"
     assert headers["content-digest"] == headers["repr-digest"] == digest
     assert headers["signature"] == (

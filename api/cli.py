@@ -1,0 +1,206 @@
+"""The command `evenhand`. It parses words and prints; what it does stands in the actions and beside this file.
+
+Exit status: 0 done, 1 something failed or did not verify, 2 the call or an input was refused (the text says why and
+what to do), 130 interrupted.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+
+from api import settings as configuration
+from api.settings import Settings
+from connectors.source import SourceRefused, SourceUnavailable
+from engine.refusal import Refused
+from engine.words import Role
+
+REFUSED, FAILED, INTERRUPTED = 2, 1, 130
+
+
+class Words(click.Group):
+    """Turns expected refusals into words and exit statuses, for every command at once."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Refused as refused:
+            click.echo(f"{refused.code.value}: {refused.what}\n  To fix it: {refused.fix}", err=True)
+            sys.exit(REFUSED)
+        except (SourceRefused, SourceUnavailable) as failed:
+            click.echo(f"{type(failed).__name__}: {failed}", err=True)
+            sys.exit(FAILED)
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
+
+
+@click.group(cls=Words, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="evenhand")
+def main() -> None:
+    """Evenhand turns what happened in ServiceNow and Jira into pay that people accept as fair, and proves every cent.
+
+    Settings are environment variables: EVENHAND_HOME (data folder, default ./.evenhand), EVENHAND_PORT (default 8080),
+    EVENHAND_DATABASE_URL (an external PostgreSQL instead of the embedded one); docs/settings.md lists them all.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+
+
+def read_settings() -> Settings:
+    return configuration.read(os.environ)
+
+
+def start(work: Callable[[Settings], Coroutine[Any, Any, Any]]) -> Any:
+    return asyncio.run(work(read_settings()))
+
+
+def out(value: Any) -> None:
+    click.echo(json.dumps(value, sort_keys=True, default=str))
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="Do the whole job, print a summary as JSON on the last line, and exit.")
+@click.option("--seed", type=int, default=7, show_default=True, help="Which made-up company.")
+@click.option("--log", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="A real incident event log (.csv or .csv.gz) instead of a made-up company.")  # fmt: skip
+@click.option("--feeds", type=click.Choice(["both", "poll", "webhooks"]), default="both", show_default=True,
+              help="Which way the records come in.")  # fmt: skip
+def demo(once: bool, seed: int, log: Path | None, feeds: str) -> None:
+    """Show the whole thing on a sandboxed ServiceNow and Jira; serve until Ctrl-C unless --once."""
+    from api.demo import story
+    from api.demo.stage import Play
+
+    summary = start(lambda settings: story.tell(settings, Play(seed, log, story.Feeds(feeds)), once))
+    if once:
+        out(summary)
+
+
+@main.command()
+def serve() -> None:
+    """Serve the API, the webhooks, the embeds and the payout files."""
+    from api import serving
+
+    start(serving.serve)
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="One round instead of going on until Ctrl-C.")
+def work(once: bool) -> None:
+    """Read the tools, drain the inbox, score what changed, sequence the audit log, write scores back."""
+    from api import worker
+
+    start(lambda settings: worker.work(settings, once))
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database up to date and lay the row-security policies anew. Safe to repeat."""
+    from api.opening import open_house
+
+    async def bring_up(settings: Settings) -> None:
+        async with open_house(settings):
+            click.echo("The database is up to date.")
+
+    start(bring_up)
+
+
+@main.command()
+def sync() -> None:
+    """Read ServiceNow and Jira once and mirror what changed."""
+    from api import worker
+
+    out(start(worker.sync_once))
+
+
+@main.command()
+@click.option("--plan", "plan_key", default="", help="Key of the plan; the newest one if left out.")
+def run(plan_key: str) -> None:
+    """Score the newest plan's cycle on the mirror as it is now. The same inputs give the same result hash."""
+    from api.actions import runs
+    from api.opening import open_house
+
+    async def score(settings: Settings) -> dict[str, Any]:
+        async with open_house(settings) as house:
+            ran = await runs.run(house.store, house.log, house.clock(), plan_key)
+            return {"run": str(ran.run_id), "result_hash": ran.result_hash, "new": ran.new}
+
+    out(start(score))
+
+
+@main.command()
+@click.argument("document", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--person", type=click.UUID, required=True, help="Who publishes: a holder of PLAN_ADMIN.")
+def plan(document: Path, person: UUID) -> None:
+    """Check a plan document and publish it. A published version never changes."""
+    from api.actions import plans
+    from api.opening import open_house
+    from schema.store import Viewer
+
+    async def publish(settings: Settings) -> dict[str, Any]:
+        async with open_house(settings) as house:
+            found = await plans.publish(house.store, house.log, Viewer(person), document.read_text(), house.clock())
+            return {"plan": found.plan.key, "version": found.plan.version, "content_hash": found.plan.content_hash}
+
+    out(start(publish))
+
+
+@main.command()
+@click.argument("role", type=click.Choice([role.value.lower().replace("_", "-") for role in Role]))
+@click.option("--person", type=click.UUID, help="For this person instead of the demonstration's player of the role.")
+def token(role: str, person: UUID | None) -> None:
+    """Print a bearer token of the development issuer, good for one hour. Refuses production."""
+    from api import identity
+    from api.demo import cast
+    from api.opening import open_house
+
+    async def mint(settings: Settings) -> str:
+        async with open_house(settings) as house:
+            who = person or await cast.player(house.store, Role(role.upper().replace("-", "_")))
+            return identity.mint(house.signer, who, house.clock())
+
+    click.echo(start(mint))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--ca", type=click.Path(exists=True, path_type=Path), help="payout-ca.pem from another channel.")
+@click.option("--jwks", type=click.Path(exists=True, path_type=Path), help="jwks.json from another channel.")
+@click.option("--vkey", type=click.Path(exists=True, path_type=Path), help="log.vkey from another channel.")
+def verify(folder: Path, ca: Path | None, jwks: Path | None, vkey: Path | None) -> None:
+    """Check a payout folder offline: signatures, hashes, totals, lines, and the proof of its release."""
+    from api import verify as checking
+
+    sys.exit(checking.run(folder, ca=ca, jwks=jwks, vkey=vkey))
+
+
+@main.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
+def bench(name: str, as_json: bool) -> None:
+    """Measure NAME against its peer in the same run and print the ratio."""
+    from api.bench import BENCHES
+
+    if name not in BENCHES:
+        raise click.UsageError(f"there is no bench {name!r}; there are: {', '.join(sorted(BENCHES))}")
+    result = BENCHES[name]()
+    if as_json:
+        out(result)
+
+
+@main.command()
+def capabilities() -> None:
+    """List the rows of the capability book and the tests that prove them."""
+    from api.capabilities import listing
+
+    for line in listing():
+        click.echo(line)
+
+
+if __name__ == "__main__":
+    main()
