@@ -2,11 +2,12 @@
 
 Every rule is the same two steps: groups with agreed weights, then equal parts inside a group. RACI: a group per role;
 the weight of a role that nobody holds goes to the others in proportion, INFORMED earns nothing unless agreed. FIXED: a
-group per team. EQUAL: everybody in one group. A person in several groups adds up. The shares of a service sum to
-exactly 1. Refused: a service without anybody (RACI_INVALID), a fixed team without members (SPLIT_NOT_ONE).
+group per team. EQUAL: everybody with a role but INFORMED in one group. A person in several groups adds up. The shares
+of a service sum to exactly 1. Refused: a service without anybody (RACI_INVALID), a fixed team without members
+(SPLIT_NOT_ONE).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -107,12 +108,8 @@ def _by_team(service: ServiceFacts, rule: SplitRule) -> list[Group]:
 
 
 def _equally(service: ServiceFacts, rule: SplitRule) -> list[Group]:
-    named = _flat(service.teams) | _flat({role: ids for role, ids in service.raci.items() if role != RaciRole.INFORMED})
+    named = {person_id for role, ids in service.raci.items() if role is not RaciRole.INFORMED for person_id in ids}
     return [Group("Everybody", Fraction(1), _members(named))]
-
-
-def _flat(ids_by_name: Mapping[str, tuple[str, ...]]) -> set[str]:
-    return {person_id for ids in ids_by_name.values() for person_id in ids}
 
 
 def _members(ids: set[str] | tuple[str, ...]) -> tuple[str, ...]:

@@ -70,7 +70,11 @@ def _measure(finding: Finding) -> str:
 
 def _left_out(finding: Finding) -> str:
     reasons = [(key.removeprefix("excluded_"), count) for key, count in finding.params if key.startswith("excluded_")]
-    return "; left out: " + ", ".join(f"{count} {reason}" for reason, count in reasons) if reasons else ""
+    return (
+        "; left out: " + ", ".join(f"{count} for {reason.replace('_', ' ').lower()}" for reason, count in reasons)
+        if reasons
+        else ""
+    )
 
 
 def _ratio(finding: Finding) -> str:
