@@ -86,6 +86,9 @@ def test_a_wrong_secret_does_not_verify(own_sandbox: Served, receiver: Receiver)
 
 def test_sending_again_changes_nothing_and_keeps_the_ids(own_sandbox: Served, receiver: Receiver) -> None:
     deliver(own_sandbox, receiver.url)
+    incident = next(e.sys_id for e in own_sandbox.app.state.sandbox.company.live if e.table == "incident")
+    url = f"{own_sandbox.url}/api/now/table/incident/{incident}"
+    own_sandbox.session.patch(url, json={"correlation_id": "kept"}, timeout=5).raise_for_status()
     before = {n: dict(t.rows) for n, t in own_sandbox.app.state.sandbox.records.tables.items()}
     ids = Counter(headers["webhook-id"] for headers, _ in receiver.taken)
     deliver(own_sandbox, receiver.url)

@@ -6,11 +6,15 @@ from connectors.sandbox.servicenow_query import parse
 from connectors.sandbox.servicenow_records import Records
 
 A, B, C, D = (letter * 32 for letter in "abcd")
+COLUMNS = ("sys_id", "number", "state", "active", "sla", "sys_updated_on")
 ROWS = {
-    A: {"sys_id": A, "number": "INC1", "state": "1", "active": "true", "sla": D, "sys_updated_on": "2025-01-01 00:00:00"},
-    B: {"sys_id": B, "number": "INC2", "state": "6", "active": "true", "sla": "", "sys_updated_on": "2025-01-02 00:00:00"},
-    C: {"sys_id": C, "number": "XYZ10", "state": "10", "active": "false", "sla": D, "sys_updated_on": "2025-01-02 00:00:00"},
-}  # fmt: skip
+    values[0]: dict(zip(COLUMNS, values, strict=True))
+    for values in (
+        (A, "INC1", "1", "true", D, "2025-01-01 00:00:00"),
+        (B, "INC2", "6", "true", "", "2025-01-02 00:00:00"),
+        (C, "XYZ10", "10", "false", D, "2025-01-02 00:00:00"),
+    )
+}
 SLAS = {D: {"sys_id": D, "type": "OLA", "vendor": "", "sys_updated_on": "2025-01-01 00:00:00"}}
 TABLE = [
     ("", "ABC"),
