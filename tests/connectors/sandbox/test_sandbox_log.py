@@ -26,8 +26,8 @@ HEADER = (
 def line(number: str, state: str, count: int, updated: str, group: str = "Group 56", resolved: str = "?") -> str:
     return (
         f"{number},{state},true,1,0,{count},true,Caller 3,Opened by  8,29/2/2016 01:16,?,?,Updated by 21,{updated},"
-        f"Phone,?,Category 55,?,?,?,2 - Medium,2 - Medium,3 - Moderate,{group},Resolver 4,true,false,Do Not Notify,?,?,?,?,"
-        f"code 5,?,{resolved},?"
+        f"Phone,?,Category 55,?,?,?,2 - Medium,2 - Medium,3 - Moderate,{group},"
+        f"Resolver 4,true,false,Do Not Notify,?,?,?,?,code 5,?,{resolved},?"
     )
 
 
