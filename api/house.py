@@ -1,32 +1,13 @@
-"""What a running process is made of: where the data lies, who signs, what time it is, how it is set up."""
+"""What a running process is made of: its data, the audit log, who signs, how it is set up, what time it is."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
 
 from api.actions.audit import Log
+from api.identity import Signer
 from api.settings import Settings
-from api.signing.keys import Purpose
 from schema.store import Store
-
-
-class Signer(Protocol):
-    """The private keys, each for one purpose; only signatures and public halves come out."""
-
-    @property
-    def production(self) -> bool:
-        """Whether these keys may stand behind real pay and real people."""
-        ...
-
-    def sign(self, purpose: Purpose, message: bytes) -> bytes: ...
-
-    def kid(self, purpose: Purpose) -> str: ...
-
-    def jwks(self, *purposes: Purpose) -> dict[str, list[dict[str, object]]]: ...
-
-    def vkeys(self, origin: str) -> list[str]: ...
-
 
 Clock = Callable[[], datetime]
 
@@ -37,9 +18,11 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class House:
+    """`database_url` is for those who keep a connection of their own: the intake of webhooks."""
+
     store: Store
-    database_url: str  # for the webhook intake, which keeps connections of its own; secret
-    signer: Signer
+    database_url: str
     log: Log
+    signer: Signer
     settings: Settings
     clock: Clock = utc_now

@@ -1,0 +1,118 @@
+"""How big a document may be. Measured in one walk; a fragment is measured once, however often it is spread.
+
+Limits for documents that we do not know beforehand: 1,500 tokens, 10 levels, 10 aliases, 20 fields at the root, 20
+directives and 3 on one field. Documents that only ask for the schema itself may be as deep as its tools write them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    ValidationContext,
+    ValidationRule,
+)
+
+from engine.refusal import Code
+
+TOKENS_MAX = 1500
+DEPTH_MAX = 10
+ALIASES_MAX = 10
+ROOT_FIELDS_MAX = 20
+DIRECTIVES_MAX = 20
+DIRECTIVES_ON_FIELD_MAX = 3
+ERRORS_MAX = 5
+
+
+@dataclass(slots=True)
+class Size:
+    """Of a selection: levels below it, and how much of each kind stands in it."""
+
+    depth: int = 0
+    fields: int = 0
+    aliases: int = 0
+    directives: int = 0
+    on_one_field: int = 0
+
+    def add(self, other: "Size") -> None:
+        """Take in a part at the same level."""
+        self.depth = max(self.depth, other.depth)
+        self.fields += other.fields
+        self._sum(other)
+
+    def nest(self, other: "Size") -> None:
+        """Take in what stands one level below."""
+        self.depth = max(self.depth, other.depth + 1)
+        self._sum(other)
+
+    def _sum(self, other: "Size") -> None:
+        self.aliases += other.aliases
+        self.directives += other.directives
+        self.on_one_field = max(self.on_one_field, other.on_one_field)
+
+
+class _Measure:
+    def __init__(self, document: DocumentNode) -> None:
+        self._fragments = {
+            each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)
+        }
+        self._known: dict[str, Size] = {}
+
+    def of(self, selections: SelectionSetNode | None) -> Size:
+        size = Size()
+        for each in selections.selections if selections else ():
+            marks = len(each.directives or ())
+            size.add(Size(directives=marks, on_one_field=marks))
+            if isinstance(each, FragmentSpreadNode):
+                size.add(self._fragment(each.name.value))
+            elif isinstance(each, FieldNode):
+                own = Size(depth=1, fields=1, aliases=1 if each.alias else 0)
+                if each.selection_set and not each.name.value.startswith("__"):
+                    own.nest(self.of(each.selection_set))
+                size.add(own)
+            else:
+                size.add(self.of(getattr(each, "selection_set", None)))
+        return size
+
+    def _fragment(self, name: str) -> Size:
+        if name not in self._known:
+            self._known[name] = Size()  # a fragment inside itself adds nothing: another rule refuses it
+            found = self._fragments.get(name)
+            self._known[name] = self.of(found.selection_set if found else None)
+        return self._known[name]
+
+
+LIMITS: tuple[tuple[str, Callable[[Size], int], int], ...] = (
+    ("levels", lambda size: size.depth, DEPTH_MAX),
+    ("aliases", lambda size: size.aliases, ALIASES_MAX),
+    ("fields at the root", lambda size: size.fields, ROOT_FIELDS_MAX),
+    ("directives", lambda size: size.directives, DIRECTIVES_MAX),
+    ("directives on one field", lambda size: size.on_one_field, DIRECTIVES_ON_FIELD_MAX),
+)
+
+
+class DocumentSize(ValidationRule):
+    """Refuses operations that are larger than LIMITS."""
+
+    def __init__(self, context: ValidationContext) -> None:
+        super().__init__(context)
+        measure = _Measure(context.document)
+        for each in context.document.definitions:
+            if isinstance(each, OperationDefinitionNode):
+                size = measure.of(each.selection_set)
+                for what, of, most in LIMITS:
+                    if of(size) > most:
+                        context.report_error(too_complex(f"{of(size)} {what}", f"{most}", each))
+
+
+def too_complex(found: str, most: str, node: Any = None) -> GraphQLError:
+    return GraphQLError(
+        f"The document has {found}; {most} are allowed.", node, extensions={"code": Code.DOCUMENT_TOO_COMPLEX.value}
+    )

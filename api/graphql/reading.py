@@ -1,0 +1,70 @@
+"""One request's view of the database: a read-only snapshot under the viewer's row security, asked in batches.
+
+Decides: that all reads of a request happen in one REPEATABLE READ transaction as the application role, one statement
+at a time, each stopped after 2 s; and that reads of one kind which are asked for together become one statement.
+Nothing in here outlives the request or is shared between viewers.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import Executable, RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from strawberry.dataloader import DataLoader
+
+from schema.store import DbRole, Store, Viewer
+
+STATEMENT_MILLISECONDS = 2000
+LIMIT_TIME = text("select set_config('statement_timeout', :limit, true), set_config('lock_timeout', '1000', true)")
+
+Load = Callable[[list[Any]], Awaitable[Sequence[Any]]]
+
+
+class Reading:
+    """Opened by the first read. `renew` makes the next reads see what an action has just committed."""
+
+    def __init__(self, store: Store, viewer: Viewer) -> None:
+        self._store = store
+        self.viewer = viewer
+        self.statements = 0
+        self._lock = asyncio.Lock()
+        self._stack = AsyncExitStack()
+        self._connection: AsyncConnection | None = None
+        self._loaders: dict[Hashable, DataLoader[Any, Any]] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+    async def connection(self) -> AsyncConnection:
+        if self._connection is None:
+            opened = self._store.begin(DbRole.APP, self.viewer, read_only=True)
+            self._connection = await self._stack.enter_async_context(opened)
+            await self._connection.execute(LIMIT_TIME, {"limit": str(STATEMENT_MILLISECONDS)})
+        return self._connection
+
+    async def rows(self, statement: Executable, parameters: dict[str, Any] | None = None) -> Sequence[RowMapping]:
+        """All rows of one statement. Resolvers run side by side, a connection does not: they take turns."""
+        async with self._lock:
+            connection = await self.connection()
+            self.statements += 1
+            return (await connection.execute(statement, parameters or {})).mappings().all()
+
+    async def load(self, kind: Hashable, load: Load, key: Hashable) -> Any:
+        """The value for `key`, read together with all other keys of this kind that are asked for at the same time."""
+        loader = self._loaders.get(kind)
+        if loader is None:
+            loader = self._loaders[kind] = DataLoader(load_fn=load)
+        return await loader.load(key)
+
+    async def renew(self) -> None:
+        async with self._lock:
+            await self._stack.aclose()
+            self._stack, self._connection, self._loaders = AsyncExitStack(), None, {}

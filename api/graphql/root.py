@@ -1,0 +1,196 @@
+"""The entry points. Each list is what the viewer may see of it; hidden and missing look the same."""
+
+from typing import Annotated, Any
+
+import strawberry
+from sqlalchemy import select, text
+
+from api.graphql import arguments as given
+from api.graphql.binding import Node, by_id, by_key, computed
+from api.graphql.connections import Connection, connection
+from api.graphql.context import Asked
+from api.graphql.ids import parsed
+from api.graphql.scalars import BigInt
+from api.graphql.types import explanation
+from api.graphql.types.audit import AuditRecord, DataIssue
+from api.graphql.types.explanation import Explanation
+from api.graphql.types.money import Award, PayoutBatch
+from api.graphql.types.organisation import Person, Service, Team
+from api.graphql.types.runs import Cycle, newest
+from api.graphql.types.scores import AttributionSplit, KpiValue, Score
+from engine.refusal import Code, Refused
+from engine.words import Role
+from schema.tables import audit, mirror
+
+NODES_MAX = 100
+PERSON: Any = mirror.Person.__table__  # type: ignore[attr-defined]
+SEQ: Any = audit.Seq.__table__  # type: ignore[attr-defined]
+
+ROLES = text(
+    """select role from access.role_grant where person_id = app.person() and app.granted(role)
+        union select 'EMPLOYEE' where app.member()
+        union select 'MANAGER' where exists (select app.reports())"""
+)
+
+
+@strawberry.type(description="The person who asks.")
+class Viewer:
+    @computed("Himself; null for an account without a person in the tools.")
+    async def person(self, info: Asked) -> Person | None:
+        reading = info.context.reading
+        found: Person | None = await by_key(reading, "Person", reading.viewer.person_id)
+        return found
+
+    @computed("What he is now, from the database; never from the token.")
+    async def roles(self, info: Asked) -> list[Role]:
+        held = {row["role"] for row in await info.context.reading.rows(ROLES)}
+        return [role for role in Role if role in held]
+
+    scores: Connection[Score] = connection(
+        "Score",
+        "His own scores.",
+        filters=given.ScoreFilter,
+        always=newest,
+        of_root=lambda root, table: [(table.c.subject_kind == "PERSON") & (table.c.subject_id == text("app.person()"))],
+    )
+    awards: Connection[Award] = connection(
+        "Award",
+        "His own awards.",
+        filters=given.AwardFilter,
+        of_root=lambda root, table: [table.c.person_id == text("app.person()")],
+    )
+    attribution_splits: Connection[AttributionSplit] = connection(
+        "AttributionSplit",
+        "His own shares of service outcomes.",
+        filters=given.AttributionSplitFilter,
+        always=newest,
+        of_root=lambda root, table: [table.c.person_id == text("app.person()")],
+    )
+
+
+@strawberry.input(one_of=True, description="One person by a key of his own.")
+class PersonBy:
+    id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="The global id.")
+    source_key: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Tool and key there, such as `servicenow:6816f79cc0a8016401c5a33be04be441`.",
+    )
+    email: str | None = strawberry.field(default=strawberry.UNSET, description="The mail address, as the tool has it.")
+
+
+@strawberry.input(one_of=True, description="One audit record.")
+class AuditRecordBy:
+    id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="The global id.")
+    index: BigInt | None = strawberry.field(
+        default=strawberry.UNSET, description="The position in the log, from 0. For auditors."
+    )
+
+
+def _argument(description: str) -> Any:
+    return strawberry.argument(description=description)
+
+
+@strawberry.type(description="Everything that can be read.")
+class Query:
+    @computed("The person who asks, and what is his.")
+    def viewer(self) -> Viewer:
+        return Viewer()
+
+    @computed("The thing with this id; null where it is hidden or missing.")
+    async def node(
+        self,
+        info: Asked,
+        id: Annotated[strawberry.ID, _argument("The global id.")],
+    ) -> Node | None:
+        found: Node | None = await by_id(info.context.reading, id)
+        return found
+
+    @computed(f"The things with these ids, at most {NODES_MAX}, in their order; null where hidden.")
+    async def nodes(
+        self, info: Asked, ids: Annotated[list[strawberry.ID], _argument("The global ids.")]
+    ) -> list[Node | None]:
+        if len(ids) > NODES_MAX:
+            raise Refused(Code.INPUT_TOO_LARGE, f"More than {NODES_MAX} ids.", "Ask in several steps.", ("ids",))
+        return [await by_id(info.context.reading, each) for each in ids]
+
+    services: Connection[Service] = connection("Service", "Business services.", filters=given.ServiceFilter)
+    teams: Connection[Team] = connection("Team", "Teams.", filters=given.TeamFilter)
+    people: Connection[Person] = connection(
+        "Person",
+        "People: oneself, the reporting line up and down; all for HR and auditors.",
+        filters=given.PersonFilter,
+    )
+
+    @computed("One person; null where hidden or missing.")
+    async def person(self, info: Asked, by: Annotated[PersonBy, _argument("Which one.")]) -> Person | None:
+        reading = info.context.reading
+        if isinstance(by.id, str):
+            found = parsed(by.id)
+            return await by_key(reading, "Person", found[1]) if found and found[0] == "Person" else None
+        if isinstance(by.email, str):
+            wanted = PERSON.c.email == by.email
+        else:
+            source, _, key = str(by.source_key).partition(":")
+            wanted = (PERSON.c.source == source) & (PERSON.c.source_key == key)
+        rows = await reading.rows(select(PERSON.c.id).where(wanted).order_by(PERSON.c.id).limit(1))
+        return await by_key(reading, "Person", rows[0]["id"]) if rows else None
+
+    cycles: Connection[Cycle] = connection("Cycle", "Periods that are scored and paid.")
+    kpi_values: Connection[KpiValue] = connection(
+        "KpiValue",
+        "Values of metrics. Those of services are everybody's, of a team its own, of a person his and his line's.",
+        filters=given.KpiValueFilter,
+        always=newest,
+    )
+    scores: Connection[Score] = connection(
+        "Score",
+        "Scores. Those of services are everybody's, of a team its own, of a person his and his line's.",
+        filters=given.ScoreFilter,
+        always=newest,
+    )
+
+    @computed("Why the number of a KpiValue, Score or Award is what it is; null where hidden.")
+    async def explain(
+        self,
+        info: Asked,
+        id: Annotated[strawberry.ID, _argument("Id of a KpiValue, Score, Award or AwardAmounts.")],
+        depth: Annotated[int, _argument("How many levels of inputs, 0 to 10.")] = 3,
+    ) -> Explanation | None:
+        return await explanation.explain(info, id, depth)
+
+    attribution_splits: Connection[AttributionSplit] = connection(
+        "AttributionSplit",
+        "Shares of service outcomes: one's own and those of one's line; all for HR and auditors.",
+        filters=given.AttributionSplitFilter,
+        always=newest,
+    )
+    awards: Connection[Award] = connection(
+        "Award",
+        "Awards: one's own and those of one's line; all for HR, finance and auditors; paid ones for payroll.",
+        filters=given.AwardFilter,
+    )
+    payout_batches: Connection[PayoutBatch] = connection(
+        "PayoutBatch", "Payout files; for HR, finance, payroll and auditors.", filters=given.PayoutBatchFilter
+    )
+    data_issues: Connection[DataIssue] = connection(
+        "DataIssue",
+        "Values that could not be used; for ITSM administrators and auditors.",
+        filters=given.DataIssueFilter,
+    )
+    audit_records: Connection[AuditRecord] = connection(
+        "AuditRecord",
+        "Audited acts: all for auditors, everybody those by himself or about himself.",
+        filters=given.AuditRecordFilter,
+    )
+
+    @computed("One audit record; null where hidden or missing.")
+    async def audit_record(
+        self, info: Asked, by: Annotated[AuditRecordBy, _argument("Which one.")]
+    ) -> AuditRecord | None:
+        reading = info.context.reading
+        if isinstance(by.id, str):
+            found = parsed(by.id)
+            return await by_key(reading, "AuditRecord", found[1]) if found and found[0] == "AuditRecord" else None
+        place = (SEQ.c.idx == by.index) & (SEQ.c.log_id == info.context.house.log.log_id)
+        rows = await reading.rows(select(SEQ.c.entry_id).where(place))
+        return await by_key(reading, "AuditRecord", rows[0]["entry_id"]) if rows else None

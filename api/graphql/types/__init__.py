@@ -1,0 +1,1 @@
+"""What is shown, by field of the house. Importing this package completes the list of types."""

@@ -1,0 +1,83 @@
+"""Awards and payout batches. An award shows state and factor; its amounts are a thing of their own, perhaps hidden."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import strawberry
+
+from api.graphql.binding import Node, about, computed, shown, the_one, to_one
+from api.graphql.scalars import BigInt
+from api.graphql.types.organisation import Person
+from api.graphql.types.runs import Cycle, Run
+from api.graphql.types.scores import Score
+from engine.money import minor_decimal
+from engine.words import AwardState, PayFileState
+from schema.tables import money
+
+
+@strawberry.type(description="An amount of money.")
+class Money:
+    amount: Decimal = strawberry.field(description="In the currency's own unit, with its number of decimals.")
+    amount_minor: BigInt = strawberry.field(description="In minor units, such as cents.")
+    currency: str = strawberry.field(description="ISO 4217 code.")
+
+
+def amount(minor: int, currency: str) -> Money:
+    return Money(amount=Decimal(minor_decimal(minor, currency)), amount_minor=BigInt(minor), currency=currency)
+
+
+def _money(key: str, about: str) -> Any:
+    def answer(root: Any) -> Money:
+        return amount(getattr(root, key), root.currency)
+
+    return computed(about, key, "currency")(answer)
+
+
+@shown(
+    money.AwardAmount,
+    "The money of an award. For the person, HR, finance, auditors, and payroll from the payout on.",
+    key="award_id",
+)
+class AwardAmounts(Node):
+    target: Money = _money("target_minor", "What a factor of 1 pays.")
+    earned: Money = _money("earned_minor", "What was earned: target x factor, rounded once.")
+
+
+@shown(money.Award, "A promise to one person for one cycle: proposed by HR, decided by finance.")
+class Award(Node):
+    award_ref: str = about("Its reference, as on the payout file.")
+    plan_key: str = about("The plan it follows from.")
+    state: AwardState = about("How far it has come.")
+    factor: Decimal | None = about("The payout factor; 1 pays the target.")
+    version: int = about("Rises with every decision; give it as `expectedVersion`.")
+    submitted_at: datetime = about("When it was submitted.")
+    approved_at: datetime | None = about("When it was approved.")
+    person: Person | None = to_one("Person", "person_id", "Who earns it; null where the viewer may not see him.")
+    submitted_by: Person | None = to_one("Person", "submitted_by", "Who submitted it.")
+    approved_by: Person | None = to_one("Person", "approved_by", "Who approved it: neither its author nor its earner.")
+    cycle: Cycle | None = to_one("Cycle", "cycle_id", "The cycle.")
+    run: Run | None = to_one("Run", "run_id", "The run it follows from.")
+    amounts: AwardAmounts | None = to_one("AwardAmounts", "id", "The money; null where the viewer may not see it.")
+    score: Score | None = the_one(
+        "Score",
+        ("run_id", "person_id"),
+        lambda c, keys: (c.run_id == keys[0]) & (c.person_id == keys[1]),
+        "The person's score in the same run.",
+    )
+
+
+@shown(money.File, "A payout file as payroll gets it: totals and hashes, no names.")
+class PayoutBatch(Node):
+    receiver: str = about("Which payroll it is for.")
+    environment: str = about("`production`, `test` or `development`.")
+    sequence: BigInt = about("Its number; rises by one for each receiver.")
+    state: PayFileState = about("How far it has come.")
+    line_count: int = about("Lines in the file.")
+    net: Money = _money("net_minor", "Sum of all lines.")
+    pay_date: date = about("The day of payment.")
+    manifest_sha256: str = about("sha256 of the manifest, hex.")
+    previous_manifest_sha256: str = about("sha256 of the manifest before: the files form a chain.")
+    created_at: datetime = about("When it was prepared.")
+    pulled_at: datetime | None = about("When payroll fetched it first.")
+    cycle: Cycle | None = to_one("Cycle", "cycle_id", "The cycle that is paid.")
