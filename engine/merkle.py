@@ -137,7 +137,7 @@ def verify_consistency(old_size: int, new_size: int, proof: Sequence[bytes], old
         return
     # A power of two is a whole subtree of the new log: the old root itself is the first hash.
     hashes = list(proof) if old_size & (old_size - 1) else [old_root, *proof]
-    if not hashes or not proof:
+    if not hashes:
         raise _bad("The proof has too few hashes.")
     position, last = old_size - 1, new_size - 1
     while position & 1:

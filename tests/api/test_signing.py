@@ -176,6 +176,15 @@ def test_what_is_not_a_detached_jws_of_a_known_key_is_refused(jws: str) -> None:
     assert no.value.code is Code.SIGNATURE_INVALID
 
 
+def test_a_jws_over_other_bytes_is_refused() -> None:
+    key = seeded(Purpose.PAYOUT_JWS, 0x60)
+    keys = {"keys": [{**key.jwk(), "kid": key.kid}]}
+    forged = f"{VECTOR_JWS.partition('..')[0]}..{b64u(bytes(64))}"
+    for jws, content in ((VECTOR_JWS, vector_manifest() + b" "), (VECTOR_JWS, b""), (forged, vector_manifest())):
+        with pytest.raises(Refused, match="does not fit the file"):
+            verify_jws(jws, content, keys)
+
+
 def test_a_revoked_or_unknown_key_and_a_broken_key_set_are_refused() -> None:
     key = seeded(Purpose.PAYOUT_JWS, 0x60)
     revoked = {"keys": [{**key.jwk(), "kid": key.kid, "evenhand_status": "revoked"}]}

@@ -119,6 +119,7 @@ def test_every_honest_proof_is_accepted_and_every_changed_one_refused(data: st.D
         (7, 7, [root(4)], root(7), root(7)),
         (7, 7, [], root(7), root(8)),
         (4, 8, [], root(4), root(8)),
+        (3, 7, [], root(3), root(7)),
         (7, 7, [], root(7)[:12], root(7)[:12]),
         (4, 8, [root(4)[:31]], root(4), root(8)),
         (-1, 7, [], root(1), root(7)),
@@ -140,6 +141,7 @@ def test_consistency_claims_that_prove_nothing_are_refused(
         (LEAVES[0], 0, 0, []),
         (LEAVES[5][:31], 5, 7, [LEAVES[4], LEAVES[6], root(4)]),
         (LEAVES[5], 5, 7, [LEAVES[4] + b"x", LEAVES[6], root(4)]),
+        (LEAVES[5][1:], 5, 7, [LEAVES[4] + LEAVES[5][:1], LEAVES[6], root(4)]),  # joins to the same 64 bytes
         (LEAVES[5], 4, 7, [LEAVES[4], LEAVES[6], root(4)]),
         (LEAVES[5], 5, 6, [LEAVES[4], LEAVES[6], root(4)]),
     ],
