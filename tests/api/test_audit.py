@@ -20,7 +20,7 @@ from engine import notes
 from engine.leaf import commitment, parse_leaf
 from engine.merkle import consistency_proof, leaf_hash, root_of, verify_consistency, verify_inclusion
 from engine.refusal import Code, Refused
-from schema.store import DbRole, Store, Viewer
+from schema.store import SYSTEM, DbRole, Store, Viewer
 
 ORIGIN = "dev.invalid/audit/2026"
 NOW = datetime(2026, 11, 21, 9, 0, 0, 123_456, tzinfo=UTC)
@@ -167,6 +167,15 @@ async def test_many_writers_and_two_sequencers_lose_and_double_nothing(
         places = [(await prove(store, log, entry_id)).index for entry_id in mine]
         assert places == sorted(places)
     await other_store.close()
+
+
+async def test_only_one_process_appends_at_a_time(store: Store, log: Log) -> None:
+    async with store.begin(DbRole.SEQUENCER) as first:
+        await log._alone(first, SYSTEM.tenant_id)
+        second = asyncio.create_task(log.sequence(store, NOW))
+        await asyncio.sleep(0.2)
+        assert not second.done()
+    assert (await second).size == 0
 
 
 async def test_more_than_one_batch_is_placed_in_one_call_and_a_second_call_changes_nothing(
