@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import yaml
 
@@ -151,12 +151,9 @@ def read_document(text: str) -> Place:
 class _TextLoader(yaml.SafeLoader):
     """Only mappings with text keys, lists, and texts."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
-    yaml_constructors: ClassVar[dict[str | None, Any]] = {}
-
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            mark = self.get_mark()  # type: ignore[no-untyped-call]
+            mark = self.get_mark()
             raise yaml.constructor.ConstructorError(None, None, "an alias (*name) is not allowed", mark)
         return super().compose_node(parent, index)
 
@@ -180,7 +177,11 @@ class _TextLoader(yaml.SafeLoader):
         raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
-_TextLoader.add_constructor("tag:yaml.org,2002:map", _TextLoader.construct_text_mapping)
-_TextLoader.add_constructor("tag:yaml.org,2002:seq", _TextLoader.construct_text_list)
-_TextLoader.add_constructor("tag:yaml.org,2002:str", _TextLoader.construct_scalar)
-_TextLoader.add_constructor(None, _TextLoader.construct_unknown)
+# Own tables in place of the inherited ones: nothing is guessed from the look of a scalar, and no other type is made.
+_TextLoader.yaml_implicit_resolvers = {}
+_TextLoader.yaml_constructors = {
+    "tag:yaml.org,2002:map": _TextLoader.construct_text_mapping,
+    "tag:yaml.org,2002:seq": _TextLoader.construct_text_list,
+    "tag:yaml.org,2002:str": _TextLoader.construct_scalar,
+    None: _TextLoader.construct_unknown,
+}

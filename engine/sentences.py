@@ -29,7 +29,7 @@ def number_for_reading(value: Number | None, unit: str) -> str:
 
 
 def _short(value: Number) -> str:
-    return f"{float(value):,.6g}" if abs(value) < 1_000_000 else f"{float(value):,.0f}"
+    return f"{float(value):,.6g}" if abs(Fraction(value)) < 1_000_000 else f"{float(value):,.0f}"
 
 
 def _money(value: Fraction, currency: str) -> str:

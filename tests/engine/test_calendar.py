@@ -66,6 +66,12 @@ def test_an_hour_that_repeats_counts_twice_and_one_that_is_skipped_does_not(day:
     assert business_seconds(NIGHTS, start, stop) == minutes * 60
 
 
+def test_new_year_comes_when_it_comes_in_the_time_zone_of_the_moments() -> None:
+    tokyo = ZoneInfo("Asia/Tokyo")
+    start = datetime.fromisoformat("2026-01-01 00:15").replace(tzinfo=tokyo)  # still 2025 in UTC
+    assert business_seconds(ALWAYS, start, start + timedelta(minutes=30)) == 30 * 60
+
+
 def test_holidays_are_closed() -> None:
     closed = Calendar("UTC", read_hours(_WEEKDAYS), frozenset([date(2025, 1, 1)]))
     assert business_seconds(closed, utc("2024-12-31 16:00"), utc("2025-01-02 10:00")) == 2 * 3600

@@ -65,6 +65,12 @@ def test_status_says_what_was_missing() -> None:
     assert by_line["Beta", "change"] is KpiStatus.NO_DATA
 
 
+@pytest.mark.parametrize(("n", "status"), [(9, KpiStatus.LOW_N), (10, KpiStatus.OK)])
+def test_min_n_is_the_fewest_records_that_count(n: int, status: KpiStatus) -> None:
+    line = settle(SMALL, facts((minutes(ALPHA, "400", n),))).lines[0]
+    assert (line.component, line.status, line.measured) == ("restore", status, 400)
+
+
 def test_the_cap_bounds_the_composite() -> None:
     great = (minutes(ALPHA, "1"), share("sla_attainment", ALPHA, 100, 100), share("change_success_rate", ALPHA, 9, 10))
     settlement = settle(SMALL, facts(great))
@@ -167,6 +173,7 @@ def test_the_order_of_facts_never_changes_the_hash(chance: random.Random) -> Non
     )
     mixed = facts(shuffled(MEASURED), shuffled(services))  # type: ignore[arg-type]
     assert hashed(settle(SMALL, mixed)) == hashed(settle(SMALL, facts()))
+    assert settle(SMALL, mixed) == settle(SMALL, facts())
 
 
 def test_the_hash_names_its_inputs_and_every_result() -> None:
