@@ -1,6 +1,6 @@
 """How big a document may be. Measured in one walk; a fragment is measured once, however often it is spread.
 
-Limits for documents that we do not know beforehand: 1,500 tokens, 10 levels, 10 aliases, 20 fields at the root, 20
+Limits for documents that we do not know beforehand: 1,500 tokens, 10 levels of objects, 10 aliases, 20 fields at the root, 20
 directives and 3 on one field. Documents that only ask for the schema itself may be as deep as its tools write them.
 """
 
@@ -33,7 +33,7 @@ ERRORS_MAX = 5
 
 @dataclass(slots=True)
 class Size:
-    """Of a selection: levels below it, and how much of each kind stands in it."""
+    """Of a selection: levels of objects below it, and how much of each kind stands in it."""
 
     depth: int = 0
     fields: int = 0
@@ -73,7 +73,7 @@ class _Measure:
             if isinstance(each, FragmentSpreadNode):
                 size.add(self._fragment(each.name.value))
             elif isinstance(each, FieldNode):
-                own = Size(depth=1, fields=1, aliases=1 if each.alias else 0)
+                own = Size(fields=1, aliases=1 if each.alias else 0)
                 if each.selection_set and not each.name.value.startswith("__"):
                     own.nest(self.of(each.selection_set))
                 size.add(own)

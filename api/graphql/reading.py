@@ -30,6 +30,7 @@ class Reading:
         self._store = store
         self.viewer = viewer
         self.statements = 0
+        self._closed = False
         self._lock = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._connection: AsyncConnection | None = None
@@ -41,7 +42,9 @@ class Reading:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._stack.__aexit__(kind, error, trace)
+        async with self._lock:  # a resolver whose sibling failed may still be reading
+            self._closed = True
+            await self._stack.__aexit__(kind, error, trace)
 
     async def connection(self) -> AsyncConnection:
         if self._connection is None:
@@ -53,6 +56,8 @@ class Reading:
     async def rows(self, statement: Executable, parameters: dict[str, Any] | None = None) -> Sequence[RowMapping]:
         """All rows of one statement. Resolvers run side by side, a connection does not: they take turns."""
         async with self._lock:
+            if self._closed:
+                raise asyncio.CancelledError
             connection = await self.connection()
             self.statements += 1
             return (await connection.execute(statement, parameters or {})).mappings().all()

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Table, select
+from sqlalchemy import ColumnElement, Table, func, select
 
 from api.graphql.binding import Node, about, shown, to_one
 from api.graphql.scalars import BigInt
@@ -47,9 +47,8 @@ def newest(given: Any, table: Table) -> list[ColumnElement[bool]]:
     if any(getattr(given, name, None) not in (None, strawberry.UNSET) for name in ("run", "id")):
         return []
     latest = (
-        select(RUN.c.id)
+        select(func.max(RUN.c.run_no))
         .join(PLAN, (PLAN.c.tenant_id == RUN.c.tenant_id) & (PLAN.c.id == RUN.c.plan_version_id))
-        .distinct(RUN.c.cycle_id, PLAN.c.plan_key)
-        .order_by(RUN.c.cycle_id, PLAN.c.plan_key, RUN.c.run_no.desc())
+        .group_by(RUN.c.cycle_id, PLAN.c.plan_key)
     )
-    return [table.c.run_id.in_(latest)]
+    return [table.c.run_id.in_(select(RUN.c.id).where(RUN.c.run_no.in_(latest)))]
