@@ -1,4 +1,4 @@
-"""The sandbox as one app: ServiceNow at `/`, Jira beside it, the controls under `/_sandbox/`.
+"""The sandbox as one app: ServiceNow at `/`, Jira at `/jira`, the controls under `/_sandbox/`.
 
 Decides what is loaded: a made-up company from a seed (ServiceNow and Jira), or a real incident log (ServiceNow alone,
 so that nothing made up mixes with it). Refuses to listen anywhere but on loopback, and in production mode.
@@ -80,7 +80,7 @@ def _jira(sandbox: Sandbox, company: Company, credentials: Credentials) -> list[
         return (settled(parcel) for parcel in jira_deliveries(site))
 
     sandbox.outboxes["jira"] = Outbox(live)
-    return jira_routes(site)
+    return [Mount("/jira", routes=jira_routes(site))]
 
 
 def listen(port: int) -> socket.socket:
@@ -94,7 +94,7 @@ def listen(port: int) -> socket.socket:
 
 def server(app: ASGIApp) -> uvicorn.Server:
     """The only way to serve it: the sandbox writes its own Date header, that of its virtual clock."""
-    if os.environ.get("EVENHAND_MODE") == "production":
+    if os.environ.get("EVENHAND_ENVIRONMENT", "").lower() == "production":
         raise Refused(Code.BAD_INPUT, "The sandbox does not run in production mode.", "Point Evenhand at real tools.")
     config = uvicorn.Config(app, date_header=False, server_header=False, log_level="warning", access_log=False)
     return uvicorn.Server(config)
