@@ -5,12 +5,15 @@ with an issue, and when a drain is broken. A broken drain raises; its caller mus
 behind writes by minutes: overlap polls by 15 minutes, and refetch by id what a webhook speaks of.
 """
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from hashlib import sha256
+from threading import Event
 from typing import Any
 
+import httpx
 import orjson
 
 from connectors.jira.site import IN_FLIGHT, JiraConfig, Site, asking, connect, get, json_of, send
@@ -97,21 +100,32 @@ def _pages(site: Site, issues: Sequence[Raw], feed: Feed) -> Iterator[Page]:
     known = [issue for issue in issues if isinstance(issue, dict) and issue.get("id")]
     ids = [str(issue["id"]) for issue in known]
     changes = [str(issue["id"]) for issue in known if _kind(site, issue) is MirrorKind.CHANGE]
-    with ThreadPoolExecutor(IN_FLIGHT) as pool:
-        try:
-            clocks = pool.map(lambda issue_id: _desk(site, issue_id, "sla"), ids)
-            answers = pool.map(lambda issue_id: _desk(site, issue_id, "approval"), changes)
-            logs = _changelogs(site, ids) if ids else {}
-            slas = dict(zip(ids, clocks, strict=True))
-            approvals = dict(zip(changes, answers, strict=True))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)  # the drain is broken: ask for nothing more
-            raise
+    logs = _changelogs(site, ids) if ids else {}
+    asked = [(number, "sla") for number in ids] + [(number, "approval") for number in changes]
+    desk = _desks(site, asked)
+    slas = {number: desk[number, "sla"] for number in ids}
+    approvals = {number: desk[number, "approval"] for number in changes}
     yield _page(site, "issue", feed, [_whole(site, issue, logs, approvals) for issue in issues])
-    for entity, part, found in (("request_approval", "approval", approvals), ("request_sla", "metric", slas)):
-        records = [{"issueId": number, part: value} for number, values in found.items() for value in values or ()]
-        if records:
-            yield _page(site, entity, feed, records)
+    decisions = [
+        {"issueId": number, "approval": value} for number, values in approvals.items() for value in values or ()
+    ]
+    if decisions:
+        yield _page(site, "request_approval", feed, decisions)
+    courses = {str(issue["id"]): _course(issue, logs) for issue in known}
+    clocks = [courses[number] | {"metric": value} for number, values in slas.items() for value in values or ()]
+    if clocks:
+        yield _page(site, "request_sla", feed, clocks)
+
+
+def _course(issue: Raw, logs: Mapping[str, list[Raw]]) -> Raw:
+    """What a clock's pauses follow from: the issue's changes of status."""
+    issue_id, fields = str(issue["id"]), issue.get("fields") or {}
+    moves = [entry for entry in logs.get(issue_id, []) if any(i.get("fieldId") == "status" for i in entry["items"])]
+    return {
+        "issueId": issue_id,
+        "issuetype": fields.get("issuetype"),
+        "changelog": moves,
+    }
 
 
 def _whole(site: Site, issue: Raw, logs: Mapping[str, list[Raw]], approvals: Mapping[str, list[Raw] | None]) -> Raw:
@@ -130,11 +144,31 @@ def _kind(site: Site, issue: Mapping[str, Any]) -> MirrorKind | None:
     return site.config.contract.kinds.get(str(issue_type.get("id")))
 
 
-def _desk(site: Site, issue_id: str, resource: str) -> list[Raw] | None:
+def _desks(site: Site, asked: Sequence[tuple[str, str]]) -> dict[tuple[str, str], list[Raw] | None]:
+    """Service desk resources by (issue, resource), a few at a time. One failure stops the others."""
+    broken = Event()
+
+    def lane(number: int) -> dict[tuple[str, str], list[Raw] | None]:
+        found = {}
+        for issue_id, resource in asked[number::IN_FLIGHT]:
+            if broken.is_set():
+                break
+            try:
+                found[issue_id, resource] = _desk(site.lanes[number], issue_id, resource)
+            except Exception:
+                broken.set()
+                raise
+        return found
+
+    with ThreadPoolExecutor(IN_FLIGHT) as pool:
+        return dict(ChainMap(*pool.map(lane, range(IN_FLIGHT))))
+
+
+def _desk(http: httpx.Client, issue_id: str, resource: str) -> list[Raw] | None:
     """All values of one service desk resource; None where the issue is no request or we may not see it."""
     found: list[Raw] = []
     while True:
-        answer = get(site.http, f"{DESK}/{issue_id}/{resource}", start=len(found), limit=50)
+        answer = get(http, f"{DESK}/{issue_id}/{resource}", start=len(found), limit=50)
         if answer is None:
             return None
         if not isinstance(answer, dict) or not isinstance(answer.get("values"), list):

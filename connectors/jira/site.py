@@ -5,7 +5,7 @@ Nothing is retried here and nobody sleeps: a broken or late answer is SourceUnav
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -62,13 +62,20 @@ class JiraConfig:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """An open connection. `observed_at` is the site's own clock when it was opened; `fields` our field -> field id."""
+    """An open connection. `observed_at` is the site's own clock when it was opened; `fields` our field -> field id.
+
+    Each of `lanes` serves one thread at a time: a pool that threads share can close a connection that is in use.
+    """
 
     config: JiraConfig
     client: JIRA
-    http: httpx.Client
+    lanes: tuple[httpx.Client, ...]
     observed_at: datetime
     fields: Mapping[str, str]
+
+    @property
+    def http(self) -> httpx.Client:
+        return self.lanes[0]
 
 
 def get(http: httpx.Client, path: str, **params: Any) -> Any:
@@ -100,23 +107,28 @@ def json_of(response: httpx.Response) -> Any:
 @contextmanager
 def connect(config: JiraConfig) -> Iterator[Site]:
     """Open a site, read its clock and its custom fields, close it afterwards."""
-    timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
-    limits = httpx.Limits(max_connections=IN_FLIGHT)
-    with httpx.Client(
-        base_url=config.url.rstrip("/") + "/", auth=(config.email, config.token), timeout=timeout, limits=limits
-    ) as http:
-        observed_at = _clock(http)
-        fields = _field_ids(config.contract, get(http, "rest/api/3/field"))
+    timeout, tls = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS), httpx.create_ssl_context()
+    login = (config.email, config.token)
+    with ExitStack() as stack:
+        lanes = tuple(
+            stack.enter_context(
+                httpx.Client(base_url=config.url.rstrip("/") + "/", auth=login, timeout=timeout, verify=tls)
+            )
+            for _ in range(IN_FLIGHT)
+        )
+        observed_at = _clock(lanes[0])
+        fields = _field_ids(config.contract, get(lanes[0], "rest/api/3/field"))
         with asking("GET serverInfo"):
             client = JIRA(
                 server=config.url.rstrip("/"),
-                basic_auth=(config.email, config.token),
+                basic_auth=login,
                 options={"rest_api_version": "3"},
                 max_retries=0,
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
             )
+        client._session.max_redirects = 0  # a redirect leads to a login page, or to another host
         try:
-            yield Site(config, client, http, observed_at, fields)
+            yield Site(config, client, lanes, observed_at, fields)
         finally:
             client.close()  # type: ignore[no-untyped-call]
 

@@ -10,22 +10,24 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 import orjson
 
 from connectors.jira.contract import Contract
+from connectors.jira.course import course_of, paused_seconds
 from connectors.jira.hooks import read_hook
 from connectors.jira.issues import change_values, incident_values, satisfaction_values
 from connectors.jira.reading import SOURCE_FIX, Reading, shown
 from connectors.jira.times import milliseconds, moment
-from connectors.source import Poison, Translator, Version
-from engine.words import ApprovalState, IssueCode, MirrorKind, SlaStage, Source
+from connectors.source import Poison, Translator, Unreadable, Version
+from engine.words import ApprovalState, IssueCode, MirrorKind, SlaStage, SlaTarget, Source
 from schema.identity import mirror_id
 
 Raw = Mapping[str, Any]
 READ_TIME = frozenset({"elapsedTime", "remainingTime", "withinCalendarHours"})  # of a running clock
 PAUSED_TIME = READ_TIME | {"breachTime"}  # a paused clock's breach moves with every look at it
+MOST_KEY_CHARACTERS = 200
 SETTLED = frozenset({"approved", "declined"})
 
 
@@ -36,7 +38,10 @@ def translator(contract: Contract) -> Translator:
 
 def translate(contract: Contract, entity: str, record: Raw, observed_at: datetime) -> list[Version]:
     """All versions that one raw record of `entity` speaks of; Poison when it speaks of none that can be used."""
-    return list(ENTITIES[entity](record, contract, observed_at))
+    read = ENTITIES.get(entity)
+    if read is None:
+        raise Unreadable(f"{entity!r} is not read from Jira; only {', '.join(ENTITIES)} are.")
+    return list(read(record, contract, observed_at))
 
 
 def canonical(record: Any) -> bytes:
@@ -46,13 +51,18 @@ def canonical(record: Any) -> bytes:
 
 def _refuse(key: Any, record: Raw, name: str, value: Any, what: str, fix: str = SOURCE_FIX) -> NoReturn:
     """`key` tells the record apart for people; a record without one is known by its content."""
-    known = key if isinstance(key, str) and key else f"unreadable-{sha256(canonical(record)).hexdigest()[:16]}"
-    raise Poison(shown(known), name, shown(value), what, fix)
+    known = key if _plain(key) else f"unreadable-{sha256(canonical(record)).hexdigest()[:16]}"
+    raise Poison(known, name, shown(value), what, fix)
+
+
+def _plain(value: Any) -> TypeGuard[str]:
+    """Text that can be part of a key."""
+    return isinstance(value, str) and 0 < len(value) <= MOST_KEY_CHARACTERS and value.isprintable()
 
 
 def _issue(record: Raw, contract: Contract, observed_at: datetime) -> Iterator[Version]:
     key, fields = record.get("id"), record.get("fields")
-    if not isinstance(key, str) or not key or not isinstance(fields, dict):
+    if not _plain(key) or not isinstance(fields, dict):
         _refuse(key, record, "id", key, "The issue has no id or no fields.")
     updated = moment(fields.get("updated"))
     if updated is None:
@@ -76,14 +86,16 @@ def _issue(record: Raw, contract: Contract, observed_at: datetime) -> Iterator[V
 def _approval(record: Raw, contract: Contract, observed_at: datetime) -> Iterator[Version]:
     """One version per approver. Who did not answer before the approval was settled decided nothing."""
     issue_id, approval = record.get("issueId"), record.get("approval")
-    if not (isinstance(issue_id, str) and isinstance(approval, dict) and isinstance(approval.get("approvers"), list)):
+    if not (_plain(issue_id) and isinstance(approval, dict) and isinstance(approval.get("approvers"), list)):
         _refuse(None, record, "approval", approval, "The approval has not the known form.")
-    name = f"{issue_id}:{approval.get('id')}"
-    settled = approval.get("finalDecision") in SETTLED
+    if not _plain(approval.get("id")):
+        _refuse(None, record, "id", approval.get("id"), "The approval has no id.")
+    name = f"{issue_id}:{approval['id']}"
+    settled = str(approval.get("finalDecision")) in SETTLED
     about = {key: value for key, value in approval.items() if key not in ("approvers", "canAnswerApproval")}
     for answer in approval["approvers"]:
         account = _held(_held(answer, "approver"), "accountId")
-        if not isinstance(account, str):
+        if not _plain(account):
             _refuse(name, record, "approver", answer, "An approver has no account.")
         reading, said = Reading(), answer.get("approverDecision")
         state = reading.required("decision", reading.mapped("decision", said, said, contract.decisions))
@@ -105,7 +117,7 @@ def _approval(record: Raw, contract: Contract, observed_at: datetime) -> Iterato
 def _sla(record: Raw, contract: Contract, observed_at: datetime) -> Iterator[Version]:
     """One version per cycle of a clock; a cycle is known by its start, running or completed."""
     issue_id, metric = record.get("issueId"), record.get("metric")
-    if not (isinstance(issue_id, str) and isinstance(metric, dict) and isinstance(metric.get("id"), str)):
+    if not (_plain(issue_id) and isinstance(metric, dict) and _plain(metric.get("id"))):
         _refuse(None, record, "metric", metric, "The clock has not the known form.")
     name, completed, running = (
         f"{issue_id}:{metric['id']}",
@@ -120,18 +132,27 @@ def _sla(record: Raw, contract: Contract, observed_at: datetime) -> Iterator[Ver
             _refuse(name, record, "startTime", cycle, "A cycle of the clock has no start.")
         reading = Reading()
         meaning = reading.mapped("metric", metric["id"], metric.get("name"), contract.slas)
+        told = _cycle_values(cycle, started_at, cycle is running, reading)
+        if meaning is not None and meaning.target is SlaTarget.RESOLUTION:
+            told["business_pause_seconds"] = _paused(record, contract, told["ended_at"], reading)
         values = {
             "task_id": mirror_id(Source.JIRA, "issue", issue_id),
             "definition_id": None,
             "sla_type": meaning.sla_type if meaning else None,
             "target": meaning.target if meaning else None,
-            **_cycle_values(cycle, started_at, cycle is running, reading),
+            **told,
         }
-        calculated = (PAUSED_TIME if cycle.get("paused") is True else READ_TIME) if cycle is running else frozenset()
-        raw = {key: value for key, value in cycle.items() if key not in calculated}
-        content = {"issueId": issue_id, "id": metric["id"], "name": metric.get("name"), "cycle": raw}
+        about = {name: value for name, value in record.items() if name != "metric"}
+        about |= {"id": metric["id"], "name": metric.get("name")}
+        content = {**about, "cycle": _lasting(cycle) if cycle is running else cycle}
         key = f"{name}:{milliseconds(started_at)}"
         yield _observed("request_sla", key, MirrorKind.TASK_SLA, content, values, reading, observed_at)
+
+
+def _lasting(running: Any) -> dict[str, Any]:
+    """What of a running cycle does not change by looking at it again."""
+    calculated = PAUSED_TIME if running.get("paused") is True else READ_TIME
+    return {name: value for name, value in running.items() if name not in calculated}
 
 
 def _cycle_values(cycle: Raw, started_at: datetime, running: bool, reading: Reading) -> dict[str, Any]:
@@ -154,8 +175,22 @@ def _cycle_values(cycle: Raw, started_at: datetime, running: bool, reading: Read
         "ended_at": ended_at,
         "planned_end_at": None if paused else _point(cycle, "breachTime"),
         "business_seconds": elapsed // 1000 if isinstance(elapsed, int) and not running else None,
-        "business_pause_seconds": None,  # pauses are cut out of the incident's own business time (issues.py)
+        "business_pause_seconds": None,
     }
+
+
+def _paused(record: Raw, contract: Contract, ended_at: datetime | None, reading: Reading) -> int | None:
+    """Business time from the issue's opening to this stop of its resolution clock in which nobody was to work.
+
+    It counts from the opening, so the last stop of a reopened issue carries all of it, the gaps between cycles too.
+    """
+    if ended_at is None:
+        return None
+    kind = reading.required("issuetype", reading.numbered("issuetype", record.get("issuetype"), contract.kinds))
+    if kind is None:
+        return None
+    course = course_of(record, contract.states[kind], reading)
+    return paused_seconds(contract.calendar, course, ended_at, reading)
 
 
 def _held(part: Any, name: str) -> Any:
