@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from api import handover, refusals
 from api.edge import Edge
+from api.embed import page as embed
 from api.graphql import http as graphql
 from api.house import House
 from engine.refusal import Code, Refused
@@ -33,6 +34,7 @@ def create_app(house: House) -> Starlette:
             graphql.route(house),
             *receive.routes(intake, senders(house), house.clock),
             *handover.routes(house),
+            *embed.routes(house),
             *health(house),
             *published(house),
         ],

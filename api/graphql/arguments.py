@@ -13,8 +13,8 @@ from typing import Any
 import strawberry
 from sqlalchemy import ColumnElement, Table
 
-from api.graphql.ids import keys_of
 from api.graphql.words import describe
+from api.ids import keys_of
 from engine.refusal import Code, Refused
 from engine.words import (
     AttributionMethod,

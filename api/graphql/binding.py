@@ -15,8 +15,8 @@ from sqlalchemy import ARRAY, Column, ColumnElement, RowMapping, Select, Table, 
 from sqlmodel import SQLModel
 from strawberry.types import Info
 
-from api.graphql.ids import global_id, parsed
 from api.graphql.reading import Reading
+from api.ids import global_id, parsed
 
 T = TypeVar("T")
 Keys = tuple[Any, ...]

@@ -1,6 +1,6 @@
 """How big a document may be. Measured in one walk; a fragment is measured once, however often it is spread.
 
-Limits for documents that we do not know beforehand: 1,500 tokens, 10 levels of objects, 10 aliases, 20 fields at the root, 20
+Limits for documents that we do not know beforehand: 1,500 tokens, 10 levels of objects, 10 aliases, 20 root fields, 20
 directives and 3 on one field. Documents that only ask for the schema itself may be as deep as its tools write them.
 """
 

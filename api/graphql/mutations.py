@@ -12,9 +12,9 @@ import strawberry
 from api.actions import awards
 from api.graphql.binding import by_key, computed
 from api.graphql.context import Asked, Context
-from api.graphql.ids import parsed
 from api.graphql.types.money import Award
 from api.graphql.words import describe
+from api.ids import parsed
 from engine.refusal import Code, Refused
 
 describe(Code, "Why something was refused. Clients handle codes that they do not know.", {})

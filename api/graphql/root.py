@@ -9,7 +9,6 @@ from api.graphql import arguments as given
 from api.graphql.binding import Node, by_id, by_key, computed
 from api.graphql.connections import Connection, connection
 from api.graphql.context import Asked
-from api.graphql.ids import parsed
 from api.graphql.scalars import BigInt
 from api.graphql.types import explanation
 from api.graphql.types.audit import AuditRecord, DataIssue
@@ -18,6 +17,7 @@ from api.graphql.types.money import Award, PayoutBatch
 from api.graphql.types.organisation import Person, Service, Team
 from api.graphql.types.runs import Cycle, newest
 from api.graphql.types.scores import AttributionSplit, KpiValue, Score
+from api.ids import parsed
 from engine.refusal import Code, Refused
 from engine.words import Role
 from schema.tables import audit, mirror

@@ -14,9 +14,9 @@ from sqlalchemy.types import Uuid
 from api.actions import proofs
 from api.graphql.binding import Node, about, computed, shown, to_one
 from api.graphql.context import Asked, Context
-from api.graphql.ids import global_id
 from api.graphql.scalars import BigInt
 from api.graphql.types.organisation import Person
+from api.ids import global_id
 from engine.merkle import inclusion_proof
 from engine.notes import Proof, parse_checkpoint, parse_note, proof_text
 from engine.words import IssueCode, Source

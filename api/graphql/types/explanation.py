@@ -15,9 +15,9 @@ from strawberry.scalars import JSON
 from api.graphql.binding import computed
 from api.graphql.connections import Connection, connection
 from api.graphql.context import Asked
-from api.graphql.ids import parsed
 from api.graphql.reading import Reading
 from api.graphql.types.scores import EvidenceRecord
+from api.ids import parsed
 from engine.refusal import Code, Refused
 from engine.words import KpiStatus, Op, TraceKind
 from schema.tables import money, scores

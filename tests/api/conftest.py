@@ -8,8 +8,6 @@ from pathlib import Path
 import asyncpg
 import httpx
 import pytest
-from tests.api.graphql import small_house
-from tests.api.graphql.small_house import NOW, person
 
 from api import identity
 from api.actions.audit import Log
@@ -20,6 +18,8 @@ from api.settings import Settings
 from api.signing.development import DevelopmentSigner
 from schema.embedded import Server
 from schema.store import Store
+from tests.api import small_house
+from tests.api.small_house import NOW, person
 
 
 @pytest.fixture(scope="session")

@@ -289,7 +289,8 @@ async def fill(store: Store, log: Log) -> None:
     async with store.begin(DbRole.PAY, finn) as connection:
         await connection.execute(
             text(
-                "update pay.award set state = 'IN_PAYROLL', approved_by = :finn, approved_at = :now where id = any(:ids)"
+                "update pay.award set state = 'IN_PAYROLL', approved_by = :finn, approved_at = :now"
+                " where id = any(:ids)"
             ),
             {"finn": person("finn"), "now": NOW, "ids": [key("award", who) for who in IN_PAYROLL]},
         )
