@@ -100,9 +100,7 @@ def _common(record: Raw, contract: Contract, reading: Reading, state: RecordStat
     fields, ids = record["fields"], _field_ids(record)
     service = reading.option("service", fields.get(ids.get("service")), contract.services)
     team = reading.option("team", fields.get(ids.get("team")), contract.teams)
-    assignee = fields.get("assignee") or {}
-    account = assignee.get("accountId") if isinstance(assignee, dict) else None
-    person = reading.mapped("assignee", account, account, contract.people)
+    person = reading.person("assignee", fields.get("assignee"), contract.people)
     status = fields.get("status")
     status_name = status.get("name") if isinstance(status, dict) else None
     return {

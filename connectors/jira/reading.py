@@ -60,6 +60,13 @@ class Reading:
             return None
         return self.mapped(name, raw["id"], raw.get("name"), table)
 
+    def person(self, name: str, user: Any, people: Mapping[str, str]) -> str | None:
+        """Whom an account is in ServiceNow, by account id or by the e-mail address that the site shows of it."""
+        account, email = (user.get("accountId"), user.get("emailAddress")) if isinstance(user, dict) else (user, None)
+        if isinstance(account, str) and account not in people and isinstance(email, str):
+            return self.mapped(name, email if email in people else email.lower(), account, people)
+        return self.mapped(name, account, account, people)
+
     def text(self, name: str, raw: Any) -> str | None:
         if raw is not None and not isinstance(raw, str):
             self.note(IssueCode.MALFORMED, name, raw, f"The {name} is not text.")

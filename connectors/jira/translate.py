@@ -94,14 +94,15 @@ def _approval(record: Raw, contract: Contract, observed_at: datetime) -> Iterato
     settled = str(approval.get("finalDecision")) in SETTLED
     about = {key: value for key, value in approval.items() if key not in ("approvers", "canAnswerApproval")}
     for answer in approval["approvers"]:
-        account = _held(_held(answer, "approver"), "accountId")
+        user = _held(answer, "approver")
+        account = _held(user, "accountId")
         if not _plain(account):
             _refuse(name, record, "approver", answer, "An approver has no account.")
         reading, said = Reading(), answer.get("approverDecision")
         state = reading.required("decision", reading.mapped("decision", said, said, contract.decisions))
         if state is ApprovalState.REQUESTED and settled:
             state = ApprovalState.NOT_REQUIRED
-        person = reading.mapped("approver", account, account, contract.people)
+        person = reading.person("approver", user, contract.people)
         values = {
             "change_id": mirror_id(Source.JIRA, "issue", issue_id),
             "approver_id": mirror_id(Source.SERVICENOW, "sys_user", person),

@@ -68,7 +68,7 @@ def approvals_shown(state: JiraState, issue: SandboxIssue) -> list[dict[str, Any
             "canAnswerApproval": False,
             "approvers": [
                 {
-                    "approver": {"accountId": account, "displayName": state.people[account].name},
+                    "approver": state.people[account].shown(),
                     "approverDecision": decision,
                 }
                 for account, decision in approval["approvers"]
