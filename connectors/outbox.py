@@ -53,7 +53,7 @@ class Delivered:
 
 ENQUEUE = text("""
 insert into ops.outbox (tenant_id, id, target, operation, record, body, state, attempts, created_at)
-values ((select app.tenant()), :id, :target, :operation, :record, cast(:body as jsonb), 'READY', 0, now())
+values ((select app.tenant()), :id, :target, :operation, :record, cast(:body as jsonb), 'READY', 0, clock_timestamp())
 on conflict (tenant_id, id) do nothing
 """)
 LOCK = text("select pg_try_advisory_xact_lock(hashtext('outbox:' || (select app.tenant())::text))")
@@ -75,7 +75,8 @@ update ops.outbox o set state = 'SENDING', attempts = o.attempts + 1
 returning o.id, o.target, o.operation, o.record, o.body, o.attempts, before.state = 'UNKNOWN' as unsure
 """)
 SETTLE = text("""
-update ops.outbox set state = :state, reason = :reason, done_at = case when :state = 'DONE' then now() end
+update ops.outbox set state = cast(:state as text), reason = :reason,
+       done_at = case when cast(:state as text) = 'DONE' then now() end
  where tenant_id = (select app.tenant()) and id = :id
 """)
 

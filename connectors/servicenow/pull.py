@@ -65,7 +65,7 @@ def _drain(instance: Instance, shape: Shape, base: str, limit: int) -> Iterator[
         query = f"{base}sys_id>{cursor}^ORDERBYsys_id" if cursor else f"{base}ORDERBYsys_id"
         answer, limit = _read_whole(instance, shape, query, limit, 0, count=first)
         if not answer.rows:
-            answer, limit = _past_hidden_rows(instance, shape, query, limit)
+            answer, limit = _past_hidden_rows(instance, shape, query, limit, answer)
             if not answer.rows:
                 return
         if first:
@@ -90,11 +90,16 @@ def _read_whole(
             limit = max(limit // 2, SMALLEST_PAGE)
 
 
-def _past_hidden_rows(instance: Instance, shape: Shape, query: str, limit: int) -> tuple[Answer, int]:
+def _past_hidden_rows(instance: Instance, shape: Shape, query: str, limit: int, empty: Answer) -> tuple[Answer, int]:
     """Step over rows that the instance counts but does not show; empty when there is nothing behind them."""
-    answer, limit = _read_whole(instance, shape, query, limit, 0, count=True)
-    offset = limit
-    while not answer.rows and answer.total is not None and offset < answer.total:
+    answer, offset = empty, limit
+    if answer.total is None:
+        answer, limit = _read_whole(instance, shape, query, limit, 0, count=True)
+        offset = limit
+    total = answer.total
+    if total is None:
+        raise SourceUnavailable(f"ServiceNow does not count the rows of {shape.entity}, so their end cannot be known.")
+    while not answer.rows and offset < total:
         answer, limit = _read_whole(instance, shape, query, limit, offset, count=False)
         offset += limit
     return answer, limit
