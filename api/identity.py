@@ -16,7 +16,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 from joserfc import jws
@@ -24,7 +24,6 @@ from joserfc.jwk import ECKey, OKPKey
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.house import Signer
 from api.signing.keys import ALGORITHMS, Purpose, b64u
 from engine.canonical import canonical_json
 from engine.refusal import Code, Refused
@@ -39,6 +38,23 @@ NESTING_MAX = 16
 KEY_SOURCES = ("jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256", "crit", "b64")
 
 _log = logging.getLogger("evenhand.identity")
+
+
+class Signer(Protocol):
+    """The private keys, each for one purpose; only signatures and public halves come out."""
+
+    @property
+    def production(self) -> bool:
+        """Whether these keys may stand behind real pay and real people."""
+        ...
+
+    def sign(self, purpose: Purpose, message: bytes) -> bytes: ...
+
+    def kid(self, purpose: Purpose) -> str: ...
+
+    def jwks(self, *purposes: Purpose) -> dict[str, list[dict[str, object]]]: ...
+
+    def vkeys(self, origin: str) -> list[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
