@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 from api.actions.audit import Log
+from api.actions.payouts import PayoutSigner
 from api.identity import Signer
 from api.settings import Settings
 from schema.store import Store
@@ -16,6 +18,17 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class HouseSigner(Signer, PayoutSigner, Protocol):
+    """All keys of the house: tokens, payouts, the log; only signatures and public halves come out."""
+
+    @property
+    def payout_ca_pem(self) -> bytes: ...
+
+    def vkey(self, origin: str) -> str: ...
+
+    def vkeys(self, origin: str) -> list[str]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class House:
     """`database_url` is for those who keep a connection of their own: the intake of webhooks."""
@@ -23,6 +36,6 @@ class House:
     store: Store
     database_url: str
     log: Log
-    signer: Signer
+    signer: HouseSigner
     settings: Settings
     clock: Clock = utc_now

@@ -25,7 +25,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
             "starts_on": plan.cycle.starts_on.isoformat(),
             "ends_before": plan.cycle.ends_before.isoformat(),
         },
-        "calendar": _calendar(plan.calendar),
+        "calendar": calendar_document(plan.calendar),
         "components": [_component(component) for component in plan.components],
         "reported": list(plan.reported),
         "composite": plan.composite.value,
@@ -36,7 +36,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _calendar(calendar: Calendar) -> dict[str, Any]:
+def calendar_document(calendar: Calendar) -> dict[str, Any]:
     hours = {day.value: hours_text(hours) for day, hours in zip(Weekday, calendar.week, strict=True) if hours}
     holidays = sorted(day.isoformat() for day in calendar.holidays)
     return {"time_zone": calendar.time_zone, "hours": hours, "holidays": holidays}

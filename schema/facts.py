@@ -1,6 +1,6 @@
-"""The only bridge from rows to engine facts: who stands for which service, and everybody's name.
+"""The only bridge from rows to engine facts: business time of incidents, who stands for which service, everybody's name.
 
-Only humans who are active earn. RACI follows what the service record says: its owner is accountable, its support team
+Business time is computed once for a changed record and an agreed calendar, and kept beside the record. Only humans who are active earn. RACI follows what the service record says: its owner is accountable, its support team
 responsible, its change team consulted. Ids are the mirror's own, as text.
 """
 
@@ -11,8 +11,12 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from engine.calendar import Calendar, business_seconds
+from engine.canonical import canonical_hash
 from engine.facts import Person, ServiceFacts, TeamFacts
+from engine.plan_document import calendar_document
 from engine.words import RaciRole
+from schema.store import copy_rows
 
 EARNERS = """select id, name from mirror.person
  where tenant_id = :tenant and gone_at is null and active and human order by id"""
@@ -21,6 +25,24 @@ MEMBERS = """select t.id, t.name, m.person_id from mirror.team t
  where t.tenant_id = :tenant and t.gone_at is null order by t.id, m.person_id"""
 SERVICES = """select id, name, criticality, owner_id, support_team_id, change_team_id from mirror.service
  where tenant_id = :tenant and gone_at is null order by id"""
+# What changed since, or was counted in another calendar. A record that was rewritten has lost its calendar.
+UNCOUNTED = """select id, opened_at, resolved_at from mirror.incident
+ where tenant_id = :tenant and calendar_hash is distinct from :calendar and resolved_at >= opened_at"""
+COUNT = """update mirror.incident i set resolve_business_seconds = c.seconds, calendar_hash = :calendar
+  from counted c where i.tenant_id = :tenant and i.id = c.id"""
+
+
+async def count_business_time(connection: AsyncConnection, tenant_id: UUID, calendar: Calendar) -> int:
+    """Bring `resolve_business_seconds` to this calendar where it is missing or of another one (F-01). Returns how many."""
+    scope = {"tenant": tenant_id, "calendar": canonical_hash(calendar_document(calendar))}
+    rows = (await connection.execute(text(UNCOUNTED), scope)).all()
+    if not rows:
+        return 0
+    await connection.execute(text("create temp table counted (id uuid, seconds bigint) on commit drop"))
+    counted = [(row.id, business_seconds(calendar, row.opened_at, row.resolved_at)) for row in rows]
+    await copy_rows(connection, "counted", ("id", "seconds"), counted)
+    await connection.execute(text(COUNT), scope)
+    return len(rows)
 
 
 async def people(connection: AsyncConnection, tenant_id: UUID) -> tuple[Person, ...]:

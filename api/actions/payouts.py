@@ -162,7 +162,8 @@ async def prepare(
         raise Refused(Code.STATE_CONFLICT, "Some awards changed meanwhile.", "Start the release again.")
     for currency in sorted(made.net_minor):
         parts = [Part(x.amount_minor, x.award_ref, x.line_id) for x in made.lines if x.currency == currency]
-        booking = journal(Event.RELEASE, str(made.file_id), currency, parts, booked_on=now.date())
+        memo = f"file {made.sequence}"
+        booking = journal(Event.RELEASE, str(made.file_id), currency, parts, booked_on=now.date(), memo=memo)
         await books.book(connection, viewer, [(booking, entry)], made.file_id)
 
 

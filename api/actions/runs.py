@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import insert, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.actions.audit import Log
@@ -31,6 +32,8 @@ from schema.store import SYSTEM, DbRole, Store, Viewer
 from schema.tables.money import AwardProposal, PoolAllocation
 from schema.tables.scores import AttributionSplit, KpiValue, Run, Score
 
+ATTEMPTS = 5
+MOVED_UNDERNEATH = "40001"  # serialization failure: a record that this run counted was rewritten meanwhile
 FOUND = text(
     """select id, result_hash from score.run where tenant_id = :tenant and cycle_id = :cycle and plan_version_id = :plan
           and snapshot_hash = :snapshot and engine_version = :engine"""
@@ -48,7 +51,17 @@ class Ran:
 
 
 async def run(store: Store, log: Log, now: datetime, plan_key: str = "", viewer: Viewer = SYSTEM) -> Ran:
-    """Score the newest plan's cycle on the mirror as it is now."""
+    """Score the newest plan's cycle on the mirror as it is now. Starts anew when the mirror moved underneath."""
+    for attempt in range(ATTEMPTS):
+        try:
+            return await run_once(store, log, now, plan_key, viewer)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", "") != MOVED_UNDERNEATH or attempt == ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+async def run_once(store: Store, log: Log, now: datetime, plan_key: str, viewer: Viewer) -> Ran:
     async with store.begin(DbRole.WORKER, viewer, isolation="REPEATABLE READ") as connection:
         published = await latest(connection, viewer, plan_key)
         plan, snapshot_hash = published.plan, await snapshot(connection)
@@ -90,6 +103,7 @@ async def compute(connection: AsyncConnection, plan: Plan, frame: Frame) -> tupl
         tolerance_seconds={c.metric: int(c.tolerance.record_minutes * 60) for c in plan.components},
         tenant_id=frame.tenant_id,
     )
+    await facts.count_business_time(connection, frame.tenant_id, plan.calendar)
     measured = await measure(connection, plan.metrics, plan.subject_kind, window)
     overall = await measure(connection, plan.metrics, SubjectKind.TENANT, window)
     people = await facts.people(connection, frame.tenant_id)

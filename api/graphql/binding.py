@@ -15,6 +15,7 @@ from sqlalchemy import ARRAY, Column, ColumnElement, RowMapping, Select, Table, 
 from sqlmodel import SQLModel
 from strawberry.types import Info
 
+from api.graphql.arguments import ORDERS
 from api.graphql.reading import Reading
 from api.ids import global_id, parsed
 
@@ -74,6 +75,8 @@ def shown(
         names = [field.python_name for field in fields if field.base_resolver is None]
         for field in fields:
             names += field.metadata.get("keys", ())
+        for columns in ORDERS[cls.__name__].columns.values() if cls.__name__ in ORDERS else ():
+            names += columns
         names += unique or (key,)
         TYPES[cls.__name__] = Bound(cls.__name__, typed, table, key, unique or (key,), tuple(dict.fromkeys(names)))
         return typed

@@ -6,6 +6,7 @@ Refuses operations over 10,000.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
@@ -16,6 +17,7 @@ from graphql import (
     GraphQLField,
     GraphQLSchema,
     IntValueNode,
+    ListValueNode,
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
@@ -26,8 +28,8 @@ from graphql import (
 from engine.refusal import Code, Refused
 
 PRICE_MAX = 10_000
-SIZES = ("first", "last", "limit")
-FREE = frozenset({"edges", "node", "nodes", "pageInfo"})
+SIZES = ("first", "last", "limit", "ids")
+PLUMBING = frozenset({"edges", "pageInfo"})
 COUNT_PRICE = 10
 EXPLAIN_PRICE = 50
 
@@ -37,12 +39,27 @@ def price(
 ) -> int:
     """The price of this operation of a valid document; refuses one over the maximum."""
     root = schema.mutation_type if operation.operation is OperationType.MUTATION else schema.query_type
-    found = _Prices(schema, document, variables).of(operation.selection_set, root)
+    found = _Prices(schema, document, variables).of(operation.selection_set, root).whole
     if found > PRICE_MAX:
         raise Refused(
             Code.COST_EXCEEDED, f"The operation costs {found}; {PRICE_MAX} are allowed.", "Ask for smaller pages."
         )
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Of a selection: what is paid once, and what for each item of the page that it stands in."""
+
+    once: int = 0
+    items: int = 0
+
+    def __add__(self, other: "Price") -> "Price":
+        return Price(self.once + other.once, self.items + other.items)
+
+    @property
+    def whole(self) -> int:
+        return self.once + self.items
 
 
 class _Prices:
@@ -54,12 +71,15 @@ class _Prices:
             each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)
         }
         self._variables = variables
-        self._known: dict[str, int] = {}
+        self._known: dict[str, Price] = {}
 
-    def of(self, selections: SelectionSetNode | None, parent: Any) -> int:
-        return sum(self._one(each, parent) for each in selections.selections) if selections else 0
+    def of(self, selections: SelectionSetNode | None, parent: Any) -> Price:
+        found = Price()
+        for each in selections.selections if selections else ():
+            found = found + self._one(each, parent)
+        return found
 
-    def _one(self, selection: Any, parent: Any) -> int:
+    def _one(self, selection: Any, parent: Any) -> Price:
         if isinstance(selection, FieldNode):
             return self._field(selection, parent)
         if isinstance(selection, FragmentSpreadNode):
@@ -73,22 +93,25 @@ class _Prices:
     def _on(self, condition: Any, parent: Any) -> Any:
         return self._schema.get_type(condition.name.value) if condition else parent
 
-    def _field(self, field: FieldNode, parent: Any) -> int:
+    def _field(self, field: FieldNode, parent: Any) -> Price:
         name = field.name.value
         if name.startswith("__"):
-            return 0
+            return Price()
         if not field.selection_set:
-            return COUNT_PRICE if name == "totalCount" else 0
+            return Price(COUNT_PRICE if name == "totalCount" else 0)
         declared: GraphQLField = parent.fields[name]
         below = self.of(field.selection_set, get_named_type(declared.type))
-        if name in FREE and parent is not self._schema.query_type:
-            return below
+        if parent.name.endswith(("Connection", "Edge")):
+            return below if name in PLUMBING else Price(0, 1 + below.whole)
         sizes = [size for size in (self._number(field, declared, each) for each in SIZES) if size is not None]
         extra = EXPLAIN_PRICE * (self._number(field, declared, "depth") or 0) if name == "explain" else 0
-        return 1 + extra + (max(0, *sizes) * (1 + below) if sizes else below)
+        size = max([1, *sizes])
+        if "limit" in declared.args or "ids" in declared.args:
+            return Price(1 + extra + size * (1 + below.whole))
+        return Price(1 + extra + below.once + size * below.items)
 
     def _number(self, field: FieldNode, declared: GraphQLField, name: str) -> int | None:
-        """The whole number that an argument has: written, from a variable, or by default."""
+        """The whole number that an argument has: written, from a variable, or by default; of a list its length."""
         if name not in declared.args:
             return None
         value: Any = declared.args[name].default_value
@@ -96,6 +119,9 @@ class _Prices:
             if each.name.value == name:
                 if isinstance(each.value, IntValueNode):
                     value = int(each.value.value)
+                elif isinstance(each.value, ListValueNode):
+                    value = len(each.value.values)
                 elif isinstance(each.value, VariableNode):
                     value = self._variables.get(each.value.name.value, value)
+        value = len(value) if isinstance(value, list) else value
         return value if isinstance(value, int) and not isinstance(value, bool) else None

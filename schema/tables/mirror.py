@@ -108,7 +108,7 @@ class Mirrored(SQLModel):
 
 
 class Incident(Mirrored, table=True):
-    """A ticket. `resolve_*_seconds` are facts computed once when the record changed (F-01)."""
+    """A ticket. `resolve_*_seconds` are facts (F-01); the business one counts in the calendar that the hash names."""
 
     __tablename__ = "incident"
     __table_args__ = (
@@ -136,6 +136,7 @@ class Incident(Mirrored, table=True):
     caused_by_id: UUID | None = None
     resolve_seconds: int | None = big(None)
     resolve_business_seconds: int | None = big(None)
+    calendar_hash: str | None = None
 
 
 class Change(Mirrored, table=True):

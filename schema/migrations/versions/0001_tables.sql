@@ -268,6 +268,7 @@ create table mirror.incident (
   caused_by_id UUID,
   resolve_seconds BIGINT,
   resolve_business_seconds BIGINT,
+  calendar_hash varchar,
   PRIMARY KEY (tenant_id, id),
   CONSTRAINT state_word CHECK (state in ('NEW', 'IN_PROGRESS', 'ON_HOLD', 'RESOLVED', 'CLOSED', 'CANCELLED'))
 );

@@ -1,0 +1,134 @@
+"""Which tools are connected, under which data contracts: settings in, connectors ready to use out.
+
+Jira's options lead to services, teams and people of the same name or e-mail address in ServiceNow, where they are
+mastered; a name that leads nowhere stays unknown and is listed as a data issue.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy import text
+
+from api.settings import Settings
+from connectors.jira import deliver as jira_deliver
+from connectors.jira import pull as jira_pull
+from connectors.jira import translate as jira_translate
+from connectors.jira.contract import Contract as JiraContract
+from connectors.jira.contract import plain_contract, read_contract
+from connectors.jira.site import JiraConfig, connect
+from connectors.outbox import Deliverer, Write
+from connectors.servicenow import contract as servicenow_contract
+from connectors.servicenow import deliver as servicenow_deliver
+from connectors.servicenow import pull as servicenow_pull
+from connectors.servicenow import translate as servicenow_translate
+from connectors.servicenow.instance import ServiceNowConfig
+from connectors.source import Hint, Page, Translator
+from engine.words import Feed, Source
+from schema.store import DbRole, Store
+
+JIRA_PROJECTS = ("OPS",)
+MASTERED = {
+    "services": text("select name, source_key from mirror.service where source = 'servicenow' and gone_at is null"),
+    "teams": text("select name, source_key from mirror.team where source = 'servicenow' and gone_at is null"),
+    "people": text("select email, source_key from mirror.person where source = 'servicenow' and email is not null"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One feed of one tool: what is read since when, and under which name its watermark stands."""
+
+    source: Source
+    entity: str
+    poll: Callable[[datetime | None], Iterator[Page]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The connected tools as they are configured now. A tool without an address is not connected."""
+
+    servicenow: ServiceNowConfig | None
+    jira: JiraConfig | None
+
+    @property
+    def translators(self) -> Mapping[Source, Translator]:
+        found: dict[Source, Translator] = {}
+        if self.servicenow:
+            found[Source.SERVICENOW] = servicenow_translate.translator(self.servicenow.contract, None)
+        if self.jira:
+            found[Source.JIRA] = jira_translate.translator(self.jira.contract)
+        return found
+
+    @property
+    def readings(self) -> Iterator[Reading]:
+        """Masters first: Jira's contract leans on the people, teams and services of ServiceNow."""
+        if self.servicenow:
+            for entity in self.servicenow.contract:
+                yield Reading(Source.SERVICENOW, entity, partial(servicenow_pull.poll, self.servicenow, entity))
+        if self.jira:
+            yield Reading(Source.JIRA, "issue", partial(jira_pull.poll, self.jira))
+
+    @property
+    def deliverers(self) -> Mapping[str, Deliverer]:
+        """Who writes back to which tool."""
+        found: dict[str, Deliverer] = {}
+        if self.servicenow:
+            found[Source.SERVICENOW] = partial(servicenow_deliver.write_score, self.servicenow)
+        if self.jira:
+            found[Source.JIRA] = partial(write_to_jira, self.jira)
+        return found
+
+    def refetch(self, hints: Iterable[Hint]) -> Iterator[Page]:
+        """The records that webhooks only hinted at, as the tools have them now."""
+        wanted: dict[tuple[Source, str], set[str]] = defaultdict(set)
+        for hint in hints:
+            wanted[hint.source, hint.entity].add(hint.key)
+        for (source, entity), keys in sorted(wanted.items()):
+            if source is Source.JIRA and self.jira:
+                yield from jira_pull.refetch(self.jira, sorted(keys))
+            elif source is Source.SERVICENOW and self.servicenow:
+                yield from servicenow_pull.refetch(self.servicenow, entity, sorted(keys), Feed.POLL)
+
+
+def write_to_jira(config: JiraConfig, write: Write) -> None:
+    """A score as a property of the issue; Jira's connector looks before it writes."""
+    with connect(config) as site:
+        jira_deliver.write_score(site, write.record, write.body)
+
+
+async def connected(store: Store, settings: Settings) -> Sources:
+    """The tools that the settings name, with what the mirror knows of their masters."""
+    servicenow = jira = None
+    if settings.servicenow.url:
+        tool = settings.servicenow
+        servicenow = ServiceNowConfig(
+            url=tool.url,
+            contract=servicenow_contract.standard(),
+            user=tool.user,
+            password=tool.password,
+            client_id=tool.client_id,
+            client_secret=tool.client_secret,
+        )
+    if settings.jira.url:
+        site = settings.jira
+        contract = await with_masters(store, read_contract(plain_contract()))
+        jira = JiraConfig(site.url, site.user, site.token, JIRA_PROJECTS, contract)
+    return Sources(servicenow, jira)
+
+
+async def with_masters(store: Store, contract: JiraContract) -> JiraContract:
+    """The contract with what it does not name itself filled in from mirrored masters of the same name."""
+    async with store.begin(DbRole.WORKER, read_only=True) as connection:
+        known: dict[str, dict[str, str]] = {
+            name: {row[0]: row[1] for row in (await connection.execute(query)).all()}
+            for name, query in MASTERED.items()
+        }
+    return replace(
+        contract,
+        services=known["services"] | dict(contract.services),
+        teams=known["teams"] | dict(contract.teams),
+        people=known["people"] | dict(contract.people),
+    )
