@@ -363,6 +363,16 @@ async def test_two_workers_share_the_inbox_and_take_nothing_twice(
     assert await rows(store, "select max(reopen_count), count(*) from mirror.incident") == [(59, 5)]
 
 
+async def test_a_backlog_is_not_sorted_for_every_batch(store: Store) -> None:
+    """The planner has seen no statistics of a queue that has just filled up."""
+    await hook(store, [event(incident(number)) for number in range(300)])
+    wanted = {"sources": ["servicenow"], "count": 10, "bytes": 10**6}
+    async with store.begin(DbRole.WORKER) as connection:
+        await connection.execute(draining.IN_ORDER, {"on": "off"})
+        lines = (await connection.execute(text(f"explain {draining.CLAIM.text}"), wanted)).scalars()
+        assert any("Index Scan using delivery_ready on delivery" in line for line in lines)
+
+
 async def test_a_batch_is_bounded_by_bytes_but_always_moves(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(draining, "BATCH_BYTES", 10)
     await accept_pages(store, [page([incident(number)]) for number in range(3)])
