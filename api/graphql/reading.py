@@ -23,6 +23,10 @@ LIMIT_TIME = text("select set_config('statement_timeout', :limit, true), set_con
 Load = Callable[[list[Any]], Awaitable[Sequence[Any]]]
 
 
+class Over(Exception):
+    """The request is over; nobody waits for this row any more."""
+
+
 class Reading:
     """Opened by the first read. `renew` makes the next reads see what an action has just committed."""
 
@@ -31,6 +35,7 @@ class Reading:
         self.viewer = viewer
         self.statements = 0
         self._closed = False
+        self._failed: Exception | None = None
         self._lock = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._connection: AsyncConnection | None = None
@@ -44,7 +49,8 @@ class Reading:
     ) -> None:
         async with self._lock:  # a resolver whose sibling failed may still be reading
             self._closed = True
-            await self._stack.__aexit__(kind, error, trace)
+            error = error or self._failed  # a failed transaction is rolled back, also when its error became an answer
+            await self._stack.__aexit__(type(error) if error else None, error, trace)
 
     async def connection(self) -> AsyncConnection:
         if self._connection is None:
@@ -56,11 +62,15 @@ class Reading:
     async def rows(self, statement: Executable, parameters: dict[str, Any] | None = None) -> Sequence[RowMapping]:
         """All rows of one statement. Resolvers run side by side, a connection does not: they take turns."""
         async with self._lock:
-            if self._closed:
-                raise asyncio.CancelledError
+            if self._closed or self._failed:
+                raise self._failed or Over
             connection = await self.connection()
             self.statements += 1
-            return (await connection.execute(statement, parameters or {})).mappings().all()
+            try:
+                return (await connection.execute(statement, parameters or {})).mappings().all()
+            except Exception as failed:
+                self._failed = failed
+                raise
 
     async def load(self, kind: Hashable, load: Load, key: Hashable) -> Any:
         """The value for `key`, read together with all other keys of this kind that are asked for at the same time."""

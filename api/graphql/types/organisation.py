@@ -86,7 +86,9 @@ class Team(Node):
         filters=PersonFilter,
         keys=("id",),
         match=lambda c, keys: c.id.in_(
-            select(MEMBERSHIP.c.person_id).where(MEMBERSHIP.c.team_id == keys[0], MEMBERSHIP.c.gone_at.is_(None))
+            select(MEMBERSHIP.c.person_id)
+            .where(MEMBERSHIP.c.team_id == keys[0], MEMBERSHIP.c.gone_at.is_(None))
+            .correlate(keys[0].table)
         ),
     )
     scores: Connection[ScoreType] = connection(
