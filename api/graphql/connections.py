@@ -17,9 +17,10 @@ from uuid import UUID
 
 import strawberry
 from sqlalchemy import ColumnElement, Select, Table, func, select, tuple_
+from sqlalchemy.types import TypeDecorator, TypeEngine
 from strawberry.types import Info
 
-from api.graphql.arguments import ORDERS, Ordering, conditions
+from api.graphql.arguments import ORDERS, OrderDirection, Ordering, conditions
 from api.graphql.binding import TYPES, Bound, Match, computed, per_parent
 from api.graphql.reading import Reading
 from engine.refusal import Code, Refused
@@ -114,7 +115,7 @@ class Listing:
     root: Any = None
 
     async def page(self, page: Page) -> Connection[Any]:
-        beyond = decoded(page, self.bound) if page.beyond else None
+        beyond = decoded(page, self.bound) if page.beyond is not None else None
         columns = [self.bound.table.c[name] for name in page.columns]
         downwards = page.descending != page.backwards
 
@@ -178,10 +179,10 @@ def page_of(ordering: Ordering, bound: Bound, given: dict[str, Any]) -> Page:
     if not 1 <= size <= PAGE_MAX:
         raise _size(f"A page has 1 to {PAGE_MAX} items.")
     chosen = given.get("order_by")
-    field = chosen.field if chosen else ordering.default
-    columns = tuple(dict.fromkeys((*ordering.columns[field.name], *bound.unique)))
-    descending = chosen.direction.name == "DESC" if chosen else ordering.descending
-    return Page(size, field.name, columns, descending, first is None, before if first is None else after)
+    order = str(chosen.field if chosen else ordering.default)
+    columns = tuple(dict.fromkeys((*ordering.columns[order], *bound.unique)))
+    descending = chosen.direction == OrderDirection.DESC if chosen else ordering.descending
+    return Page(size, order, columns, descending, first is None, before if first is None else after)
 
 
 def _size(fix: str) -> Refused:
@@ -205,12 +206,16 @@ def decoded(page: Page, bound: Bound) -> list[Any]:
         if len(texts) != len(page.columns) or any(not isinstance(each, str) or "\0" in each for each in texts):
             raise ValueError
         return [
-            _READ[bound.table.c[name].type.python_type](each) for name, each in zip(page.columns, texts, strict=True)
+            _READ[_python_type(bound.table.c[name].type)](each) for name, each in zip(page.columns, texts, strict=True)
         ]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise Refused(
             Code.INVALID_CURSOR, "The cursor does not belong to this list and order.", "Use one of its own pages."
         ) from None
+
+
+def _python_type(column: TypeEngine[Any]) -> type:
+    return column.impl_instance.python_type if isinstance(column, TypeDecorator) else column.python_type
 
 
 def _text(value: Any) -> str:
