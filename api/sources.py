@@ -88,7 +88,7 @@ class Sources:
             wanted[hint.source, hint.entity].add(hint.key)
         for (source, entity), keys in sorted(wanted.items()):
             if source is Source.JIRA and self.jira:
-                yield from jira_pull.refetch(self.jira, sorted(keys))
+                yield from jira_pull.refetch(self.jira, sorted(keys), Feed.POLL)
             elif source is Source.SERVICENOW and self.servicenow:
                 yield from servicenow_pull.refetch(self.servicenow, entity, sorted(keys), Feed.POLL)
 

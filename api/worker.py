@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -33,23 +34,25 @@ Say = Callable[[str], None]
 
 
 async def poll_all(house: House, say: Say = LOG.info) -> Drained:
-    """Read every connected tool once and mirror what came."""
-    done = asyncio.Event()
-    draining = asyncio.create_task(drain_until(house, done))
-    try:
-        await read_everything(house, say)
-    finally:
-        done.set()
-        drained = await draining
-    if drained.revisions > MANY_ROWS:
+    """Read every connected tool once and mirror what came.
+
+    One tool after the other, masters first, each mirrored to its end: what Jira's options mean is known only then.
+    """
+    total = Drained()
+    for source, readings in groupby((await connected(house.store, house.settings)).readings, lambda r: r.source):
+        done = asyncio.Event()
+        draining = asyncio.create_task(drain_until(house, done))
+        try:
+            for reading in readings:
+                await read(house, reading, say)
+        finally:
+            done.set()
+            drained = await draining
+        say(f"mirrored {source}: {drained.revisions} revisions of {drained.heads} records")
+        total += drained
+    if total.revisions > MANY_ROWS:
         await refresh_statistics(house)
-    return drained
-
-
-async def read_everything(house: House, say: Say) -> None:
-    """One feed after the other, masters first."""
-    for reading in (await connected(house.store, house.settings)).readings:
-        await read(house, reading, say)
+    return total
 
 
 async def read(house: House, reading: Reading, say: Say) -> None:

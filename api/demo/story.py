@@ -101,8 +101,7 @@ class Scenes:
         """Poll, then let the tools send their webhooks, shuffled and partly twice, and mirror everything."""
         house = self._house
         if feeds is not Feeds.WEBHOOKS:
-            read = await worker.poll_all(house, say)
-            say(f"polled and mirrored: {read.revisions} revisions of {read.heads} records")
+            await worker.poll_all(house, say)
         if feeds is not Feeds.POLL:
             order = {
                 "what": "log" if self._play.log else "live",

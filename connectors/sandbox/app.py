@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import uvicorn
@@ -67,7 +68,9 @@ def _from_log(path: Path, credentials: Credentials) -> Sandbox:
     newest = max(row["sys_updated_on"] for row in tables["incident"].values())
     records = Records(tables, newest, credentials.servicenow.user)
     key = secret_bytes(credentials.servicenow_hook)
-    outbox = servicenow_outbox(records, [], key, lambda: incident_log.versions(path))
+    outbox = servicenow_outbox(
+        records, [], key, lambda: chain(incident_log.directory(tables), incident_log.versions(path))
+    )
     return Sandbox(records, {"servicenow": outbox}, None)
 
 

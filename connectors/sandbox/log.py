@@ -56,6 +56,14 @@ def versions(path: Path) -> Iterator[LiveEvent]:
         yield LiveEvent(event_id, record["sys_updated_on"], "incident", op, record["sys_id"], record)
 
 
+def directory(tables: Tables) -> Iterator[LiveEvent]:
+    """Groups and people as the instance would have sent them when they were made: nothing else says their names."""
+    for table in ("sys_user_group", "sys_user"):
+        for sys_id, row in tables[table].items():
+            event_id = log_id("event", f"{table}:{sys_id}")
+            yield LiveEvent(event_id, row["sys_updated_on"], table, "insert", sys_id, row)
+
+
 def _rows(path: Path) -> Iterator[tuple[int, Row]]:
     """Line number and cells of every row, `?` already empty."""
     try:
