@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -41,11 +41,11 @@ SETTINGS = {
     "plan_cache_mode": "force_generic_plan",
 }
 
-# The keys are taken in one order, so that two processes never wait for each other. A conflict number stops at the
-# end of its type instead of failing; the rows behind it are all kept.
+# The keys are taken in one order, so that two processes never wait for each other. A key whose counters are both zero
+# is fresh. A conflict number stops at the end of its type instead of failing; the rows behind it are all kept.
 STORE = """
 with arrived as materialized (
-  select source, delivery_id, body, sha256(body) as body_sha256, headers::jsonb as headers, received_at, no
+  select no, source, delivery_id, body, sha256(body) as body_sha256, headers, received_at
     from unnest($2::text[], $3::text[], $4::bytea[], $5::text[], $6::timestamptz[])
          with ordinality as a (source, delivery_id, body, headers, received_at, no)
 ), keyed as (
@@ -54,19 +54,16 @@ with arrived as materialized (
   on conflict (tenant_id, source, delivery_id) do update
     set conflicts = least(k.conflicts + (k.body_sha256 <> excluded.body_sha256)::int, 32767),
         duplicates = k.duplicates + (k.body_sha256 = excluded.body_sha256)::int
-  returning source, delivery_id, body_sha256, conflicts, duplicates
-), judged as (
-  select a.*, case when k.conflicts = 0 and k.duplicates = 0 then 0 else k.conflicts end as conflict_no,
-         case when k.conflicts = 0 and k.duplicates = 0 then 'new'
-              when k.body_sha256 = a.body_sha256 then 'duplicate' else 'conflict' end as outcome
-    from arrived a join keyed k using (source, delivery_id)
+  returning source, delivery_id, body_sha256, conflicts, conflicts + duplicates = 0 as fresh
 ), stored as (
   insert into inbox.delivery (tenant_id, source, entity, feed, delivery_id, conflict_no, body, body_sha256, headers,
                               received_at, state, attempts)
-  select $1::uuid, source, '', 'WEBHOOK', delivery_id, conflict_no, body, body_sha256, headers, received_at, 'READY', 0
-    from judged where outcome <> 'duplicate' order by no
+  select $1::uuid, a.source, '', 'WEBHOOK', a.delivery_id, k.conflicts, a.body, a.body_sha256, a.headers::jsonb,
+         a.received_at, 'READY', 0
+    from arrived a join keyed k using (source, delivery_id) where k.fresh or k.body_sha256 <> a.body_sha256
 )
-select outcome from judged order by no
+select a.no, case when k.fresh then 'new' when k.body_sha256 = a.body_sha256 then 'duplicate' else 'conflict' end
+  from arrived a join keyed k using (source, delivery_id)
 """
 
 # Faults that one row can cause. Any other error means that the database cannot be worked with now.
@@ -82,6 +79,9 @@ class Outcome(StrEnum):
     NEW = "new"
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
+
+
+OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 
 
 class NotStored(Exception):
@@ -118,7 +118,7 @@ class Place:
     """A place in the queue: the row, and the promise to its sender."""
 
     arrival: Arrival
-    outcome: asyncio.Future[Outcome] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    outcome: asyncio.Future[Outcome]
 
     def settle(self, outcome: Outcome) -> None:
         if not self.outcome.done():  # the request may have been cancelled meanwhile
@@ -150,7 +150,7 @@ class Intake:
         full = self._waiting_rows >= self._limits.waiting_rows
         if full or self._waiting_bytes + size_bytes > self._limits.waiting_bytes:
             raise NotStored(Reason.INTAKE_FULL)
-        place = Place(arrival)
+        place = Place(arrival, asyncio.get_running_loop().create_future())
         self._waiting.append(place)
         self._waiting_rows += 1
         self._waiting_bytes += size_bytes
@@ -233,7 +233,8 @@ class Intake:
             [orjson.dumps(row.headers).decode() for row in rows],
             [row.received_at for row in rows],
         )
-        return [Outcome(answer[0]) for answer in answers]
+        outcomes = dict(answers)
+        return [OUTCOMES[outcomes[no]] for no in range(1, len(rows) + 1)]
 
     async def _hang_up(self) -> None:
         connection, self._connection, self._statement = self._connection, None, None

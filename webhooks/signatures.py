@@ -20,6 +20,9 @@ from webhooks.reasons import Reason
 
 Headers = Sequence[tuple[bytes, bytes]]  # as ASGI hands them over: names in lower case, repeats kept
 
+STANDARD_HEADERS = (b"webhook-id", b"webhook-timestamp", b"webhook-signature")
+HUB_SIGNATURE = b"x-hub-signature"
+ATLASSIAN_IDENTIFIER = b"x-atlassian-webhook-identifier"
 WINDOW_SECONDS = 300
 SIGNATURES_MAX = 10
 SIGNATURES_MAX_BYTES = 4096
@@ -38,11 +41,12 @@ class Genuine:
 
 
 def standard_webhook(headers: Headers, body: bytes, secrets: Sequence[bytes], now: datetime) -> Genuine | Reason:
-    found = [only(headers, name) for name in (b"webhook-id", b"webhook-timestamp", b"webhook-signature")]
-    for value in found:
-        if isinstance(value, Reason):
-            return value
-    delivery_id, timestamp, signatures = (value for value in found if isinstance(value, bytes))
+    found = once(headers, STANDARD_HEADERS)
+    if isinstance(found, Reason):
+        return found
+    if len(found) < len(STANDARD_HEADERS):
+        return Reason.HEADER_MISSING
+    delivery_id, timestamp, signatures = (found[name] for name in STANDARD_HEADERS)
     if not STANDARD_ID.fullmatch(delivery_id):
         return Reason.ID_MALFORMED
     if not TIMESTAMP.fullmatch(timestamp):
@@ -63,26 +67,29 @@ def hub_signature(headers: Headers, body: bytes, secrets: Sequence[bytes], now: 
 
     The identifier is the same over retries. Where a Jira sends none, the same body again is the same delivery.
     """
-    signature = only(headers, b"x-hub-signature")
-    if isinstance(signature, Reason):
-        return signature
-    identifier = only(headers, b"x-atlassian-webhook-identifier")
-    if identifier is Reason.HEADER_MISSING:
+    found = once(headers, (HUB_SIGNATURE, ATLASSIAN_IDENTIFIER))
+    if isinstance(found, Reason):
+        return found
+    if HUB_SIGNATURE not in found:
+        return Reason.HEADER_MISSING
+    identifier = found.get(ATLASSIAN_IDENTIFIER)
+    if identifier is None:
         identifier = b"sha256:" + sha256(body).hexdigest().encode()
-    if isinstance(identifier, Reason):
-        return identifier
     if not ATLASSIAN_ID.fullmatch(identifier):
         return Reason.ID_MALFORMED
     wanted = [b"sha256=" + hmac.digest(secret, body, sha256).hex().encode() for secret in secrets]
-    return judge(identifier.decode(), wanted, [signature])
+    return judge(identifier.decode(), wanted, [found[HUB_SIGNATURE]])
 
 
-def only(headers: Headers, name: bytes) -> bytes | Reason:
-    """The value of a header that must be there exactly once: of two, a proxy may have checked the other one."""
-    values = [value for key, value in headers if key == name]
-    if len(values) == 1:
-        return values[0]
-    return Reason.HEADER_REPEATED if values else Reason.HEADER_MISSING
+def once(headers: Headers, names: Sequence[bytes]) -> dict[bytes, bytes] | Reason:
+    """Those of the named headers that are there, none of them twice: of two, a proxy may have checked the other one."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name in names:
+            if name in found:
+                return Reason.HEADER_REPEATED
+            found[name] = value
+    return found
 
 
 def judge(delivery_id: str, wanted: Sequence[bytes], entries: Sequence[bytes]) -> Genuine | Reason:

@@ -27,7 +27,8 @@ async def test_what_waits_is_written_together(database_url: str) -> None:
     assert set(await asyncio.gather(*map(intake.store, arrivals))) == {Outcome.NEW}
     await intake.close()
     rows = await stored(database_url)
-    assert [(row["delivery_id"], row["body"]) for row in rows] == [(one.delivery_id, one.body) for one in arrivals]
+    assert len(rows) == 300
+    assert {(row["delivery_id"], row["body"]) for row in rows} == {(one.delivery_id, one.body) for one in arrivals}
     async with connected(database_url) as connection:
         transactions = await connection.fetchval("select count(distinct xmin::text) from inbox.delivery")
     assert transactions == 1
@@ -106,7 +107,7 @@ async def test_one_bad_row_does_not_refuse_its_neighbours(database_url: str) -> 
     assert isinstance(bad, NotStored)
     assert bad.reason is Reason.ROW_REFUSED
     assert set(answers) == {Outcome.NEW}
-    assert [row["delivery_id"] for row in await stored(database_url)] == ids[:13] + ids[14:]
+    assert sorted(row["delivery_id"] for row in await stored(database_url)) == sorted(ids[:13] + ids[14:])
 
 
 async def test_the_number_of_a_conflict_stops_at_the_end_of_its_type(database_url: str) -> None:
