@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -22,35 +23,48 @@ from tests.api import small_house
 from tests.api.small_house import NOW, person
 
 
-@pytest.fixture(scope="session")
-async def house(postgres: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    """A house with a database of its own, filled."""
-    name = f"small_house_{os.getpid()}"
+@asynccontextmanager
+async def small(postgres: Server, template: str, keys: Path, name: str) -> AsyncIterator[House]:
+    """The small house in a database of this name."""
+    name = f"{name}_{os.getpid()}"
     admin = await asyncpg.connect(postgres.url("postgres"))
     await admin.execute(f'create database "{name}" template "{template}"')
     await admin.close()
-    keys: Path = tmp_path_factory.mktemp("small") / "keys"
     signer = DevelopmentSigner(keys, environment="test")
     url = postgres.url(name)
     store = Store(url)
     log = Log("dev.invalid/small/audit", open_system_key(keys), signer)
     await small_house.fill(store, log)
-    settings = Settings(
-        home=keys.parent, public_url="http://small.test", hosts=("small.test", "127.0.0.1", "localhost")
-    )
-    yield House(store=store, database_url=url, log=log, signer=signer, settings=settings, clock=clock)
-    await store.close()
+    hosts = ("small.test", "127.0.0.1", "localhost")
+    settings = Settings(home=keys.parent, public_url="http://small.test", hosts=hosts)
+    try:
+        yield House(store=store, database_url=url, log=log, signer=signer, settings=settings, clock=clock)
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def asking(house: House) -> AsyncIterator["Asking"]:
+    transport = httpx.ASGITransport(app=create_app(house), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://small.test") as client:
+        yield Asking(house, client)
+
+
+@pytest.fixture(scope="session")
+async def house(postgres: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    """One house for all who only read."""
+    async with small(postgres, template, tmp_path_factory.mktemp("small") / "keys", "small_house") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+async def ask(house: House) -> AsyncIterator["Asking"]:
+    async with asking(house) as ready:
+        yield ready
 
 
 def clock() -> datetime:
     return NOW
-
-
-@pytest.fixture(scope="session")
-async def http(house: House) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=create_app(house), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://small.test") as client:
-        yield client
 
 
 class Asking:
@@ -70,8 +84,3 @@ class Asking:
         found = (await self.post(who, query, variables)).json()
         assert "errors" not in found, found["errors"]
         return dict(found["data"])
-
-
-@pytest.fixture(scope="session")
-def ask(house: House, http: httpx.AsyncClient) -> Asking:
-    return Asking(house, http)

@@ -17,6 +17,7 @@ from sqlalchemy import insert, text
 from api.actions.audit import Log
 from engine.explain import as_json
 from engine.findings import Evidence, Finding, constant, parameters
+from engine.means import SHARED_OUT
 from engine.words import KpiStatus, Op, TraceKind
 from schema.identity import DEFAULT_TENANT, NAMESPACE
 from schema.store import SYSTEM, DbRole, Store, Viewer
@@ -134,7 +135,7 @@ def trace(kind: str, name: str) -> dict[str, Any]:
     attained = Finding(
         Fraction(2, 3), "share", TraceKind.ATTAINMENT, Op.ATTAIN, params, (measured, target), "attainment"
     )
-    params = (("weights", "1"),)
+    params = parameters(weights="1", unknown=SHARED_OUT)
     return as_json(Finding(Fraction(2, 3), "factor", TraceKind.COMPOSITE, Op.WEIGHTED_MEAN, params, (attained,), name))
 
 

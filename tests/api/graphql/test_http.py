@@ -1,0 +1,230 @@
+"""GraphQL over HTTP: statuses and media types, limits, and errors that give nothing away."""
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from api.graphql import execution
+from api.graphql.price import PRICE_MAX
+from tests.api.conftest import Asking
+
+RESPONSE = "application/graphql-response+json"
+PLAIN = "application/json"
+GOOD = '{"query": "{ __typename }"}'
+
+
+async def send(ask: Asking, body: str | bytes, method: str = "POST", **headers: str) -> httpx.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    every = {"authorization": f"Bearer {ask.token('ana')}", "content-type": PLAIN, "accept": RESPONSE, **named}
+    return await ask.client.request(method, "/graphql", content=body, headers=every)
+
+
+def asked(query: str, **variables: Any) -> str:
+    return json.dumps({"query": query, "variables": variables})
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        (RESPONSE, RESPONSE),
+        (PLAIN, PLAIN),
+        ("*/*", PLAIN),
+        ("application/*", PLAIN),
+        (f"{PLAIN};q=0.5, {RESPONSE}", RESPONSE),
+        (f"{PLAIN}, {RESPONSE}", PLAIN),
+        (f"text/html, {RESPONSE};q=0.1", RESPONSE),
+    ],
+)
+async def test_the_answer_comes_in_an_accepted_type(ask: Asking, accept: str, kind: str) -> None:
+    answer = await send(ask, GOOD, accept=accept)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == f"{kind}; charset=utf-8"
+    assert answer.json()["data"] == {"__typename": "Query"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        asked("{"),
+        asked("{ __typename"),
+        asked("{ notAField }"),
+        asked("query ($id: ID!) { node(id: $id) { id } }", id=None),
+        asked("query ($id: ID!) { node(id: $id) { id } }"),
+        asked(
+            "query ($metrics: [String!]) { kpiValues(first: 1, filter: {metric: $metrics}) { nodes { id } } }",
+            metrics=7,
+        ),
+        asked("query A { __typename } query B { __typename }"),
+        asked(""),
+        asked("fragment A on Query { __typename }"),
+        asked("subscription { __typename }"),
+    ],
+)
+async def test_what_was_not_executed_is_400_and_has_no_data(ask: Asking, body: str) -> None:
+    strict = await send(ask, body)
+    assert strict.status_code == 400
+    assert set(strict.json()) == {"errors", "extensions"}
+    assert all(error["extensions"]["requestId"] and error["extensions"]["code"] for error in strict.json()["errors"])
+    plain = await send(ask, body, accept=PLAIN)
+    assert plain.status_code == 200
+    assert "data" not in plain.json()
+
+
+async def test_what_was_executed_is_200_even_with_errors(ask: Asking) -> None:
+    answer = await send(ask, asked("{ scores { nodes { id } } }"))
+    assert answer.status_code == 200
+    assert answer.json()["data"] is None
+    assert answer.json()["errors"][0]["path"] == ["scores"]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "code"),
+    [
+        (GOOD, {"content_type": "text/plain"}, 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (GOOD, {"content_type": "application/json; charset=latin-1"}, 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (GOOD, {"content_type": "application/x-www-form-urlencoded"}, 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (GOOD, {"accept": "text/html"}, 406, "NOT_ACCEPTABLE"),
+        (GOOD, {"accept": f"{PLAIN};q=0"}, 406, "NOT_ACCEPTABLE"),
+        (GOOD, {"authorization": "Bearer x.y.z"}, 401, "UNAUTHENTICATED"),
+        ("{", {}, 400, "BAD_INPUT"),
+        ("[" + GOOD + "]", {}, 400, "BAD_INPUT"),
+        ("{}", {}, 400, "BAD_INPUT"),
+        ('{"query": 1}', {}, 400, "BAD_INPUT"),
+        ('{"query": "{ __typename }", "variables": []}', {}, 400, "BAD_INPUT"),
+        ('{"query": "{ __typename }", "operationName": 1}', {}, 400, "BAD_INPUT"),
+        ('{"query": "{ __typename }", "extensions": 1}', {}, 400, "BAD_INPUT"),
+        ('{"query": "{ __typename \\u0000}"}', {}, 400, "BAD_INPUT"),
+        (b'{"query": "\xff"}', {}, 400, "BAD_INPUT"),
+        ('{"query": NaN}', {}, 400, "BAD_INPUT"),
+        ('{"query": "' + " " * 262_144 + '"}', {}, 413, "INPUT_TOO_LARGE"),
+    ],
+)
+async def test_malformed_requests(
+    ask: Asking, body: str | bytes, headers: dict[str, str], status: int, code: str
+) -> None:
+    answer = await send(ask, body, **headers)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert set(answer.json()) == {"code", "what", "fix", "requestId"}
+    assert (await send(ask, GOOD)).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
+async def test_only_post_asks(ask: Asking, method: str) -> None:
+    answer = await send(ask, "", method=method)
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "POST"
+
+
+DEEP = "{ viewer { person " + "{ manager " * 9 + "{ name }" + " }" * 9 + " } }"
+FRAGMENTS = " ".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(60))
+
+
+@pytest.mark.parametrize(
+    ("query", "good"),
+    [
+        ("{ viewer { person " + "{ manager " * 8 + "{ name }" + " }" * 8 + " } }", True),
+        (DEEP, False),
+        ("{ " + " ".join(f"a{n}: __typename" for n in range(10)) + " }", True),
+        ("{ " + " ".join(f"a{n}: __typename" for n in range(11)) + " }", False),
+        ("{ " + "__typename " * 20 + "}", True),
+        ("{ " + "__typename " * 21 + "}", False),
+        ("{ __typename " + "@include(if: true) @skip(if: false)" + " }", True),
+        ("{ " + "__typename @include(if: true) " * 20 + " }", True),
+        ("{ ...A } fragment A on Query { a: __typename b: __typename ...B ...B } fragment B on Query { c: __typename"
+         " d: __typename e: __typename f: __typename g: __typename }", False),
+        ("{ ...F0 } " + FRAGMENTS + " fragment F60 on Query { __typename }", False),
+        ("{ ...A } fragment A on Query { ...A }", False),
+        ("{ " + "__typename " * 1499 + "}", False),
+    ],
+)  # fmt: skip
+async def test_documents_are_bounded(ask: Asking, query: str, good: bool) -> None:
+    answer = (await send(ask, asked(query))).json()
+    assert ("data" in answer) == good, answer
+    if not good:
+        assert answer["errors"][0]["extensions"]["code"] in ("DOCUMENT_TOO_COMPLEX", "DOCUMENT_INVALID")
+
+
+async def test_at_most_five_errors_are_listed(ask: Asking) -> None:
+    answer = (await send(ask, asked("{ " + " ".join(f"wrong{n}" for n in range(15)) + " }"))).json()
+    assert len(answer["errors"]) <= 6
+
+
+@pytest.mark.parametrize(
+    ("query", "price"),
+    [
+        ("{ __typename }", 0),
+        ("{ viewer { roles } }", 1),
+        ("{ people(first: 10) { nodes { name } } }", 11),
+        ("{ people(first: 10) { edges { node { name } } pageInfo { hasNextPage } } }", 11),
+        ("{ people(first: 10) { totalCount } }", 11),
+        ("{ people(last: 10) { totalCount nodes { reports(first: 5) { nodes { name } } } } }", 1 + 10 + 10 * (1 + 6)),
+        ("{ scores(first: 10) { nodes { kpiValues(limit: 3) { metric } } } }", 1 + 10 * (1 + 4)),
+        ("{ scores(first: 10) { nodes { kpiValues { metric } } } }", 1 + 10 * (1 + 51)),
+        ('{ explain(id: "x", depth: 4) { root { value } } }', 1 + 200 + 1),
+        ('{ nodes(ids: ["a", "b"]) { id } }', 1 + 2),
+    ],
+)
+async def test_the_price_is_known_before(ask: Asking, query: str, price: int) -> None:
+    answer = (await send(ask, asked(query))).json()
+    assert answer["extensions"]["cost"] == {"requested": price, "maximum": PRICE_MAX}
+
+
+async def test_what_costs_too_much_does_not_run(ask: Asking) -> None:
+    query = "query ($size: Int!) { people(first: $size) { nodes { reports(first: 100) { nodes { name } } } } }"
+    assert "data" in (await send(ask, asked(query, size=10))).json()
+    refused = (await send(ask, asked(query, size=200))).json()
+    assert refused["errors"][0]["extensions"]["code"] == "COST_EXCEEDED"
+
+
+async def test_errors_suggest_nothing(ask: Asking) -> None:
+    """Neither names of fields nor of types nor of enum values are given away to somebody who guesses."""
+    for query in (
+        "{ service(first: 1) { nodes { id } } }",
+        "{ node(id: 1) { ... on Persn { name } } }",
+        "query ($f: ScoreFiltr) { scores(first: 1, filter: $f) { nodes { id } } }",
+        "{ scores(firs: 1) { nodes { id } } }",
+        "{ scores(first: 1, filter: {status: [FINL]}) { nodes { id } } }",
+    ):
+        answer = (await send(ask, asked(query))).text
+        assert "errors" in answer
+        assert "Did you mean" not in answer
+
+
+async def test_a_defect_becomes_an_id(
+    ask: Asking, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("salary of ana is 4711")
+
+    monkeypatch.setattr("api.graphql.root.by_id", broken)
+    answer = await send(ask, asked('{ node(id: "x") { id } }'))
+    assert "4711" not in answer.text
+    error = answer.json()["errors"][0]
+    assert (error["message"], error["extensions"]["code"]) == ("Internal error", "INTERNAL")
+    logged = [record.getMessage() for record in caplog.records if record.name == "evenhand.graphql"]
+    assert any(error["extensions"]["requestId"] in line and "RuntimeError" in line for line in logged)
+    assert "4711" not in caplog.text
+
+
+async def test_a_slow_statement_is_stopped(ask: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.graphql.reading.STATEMENT_MILLISECONDS", 50)
+    monkeypatch.setattr("api.graphql.root.ROLES", text("select pg_sleep(5)::text as role"))
+    answer = (await send(ask, asked("{ viewer { roles person { name } } }"))).json()
+    assert "TIMEOUT" in {error["extensions"]["code"] for error in answer["errors"]}
+    monkeypatch.undo()
+    assert (await send(ask, asked("{ viewer { roles } }"))).json()["data"]["viewer"]["roles"]
+
+
+async def test_introspection_can_be_switched_off() -> None:
+    for document, listed in (("{ __schema { types { name } } }", False), ("{ __typename }", True)):
+        assert not execution._document(document, True)[1]
+        assert bool(execution._document(document, False)[1]) != listed
+
+
+async def test_many_at_once_are_all_answered(ask: Asking) -> None:
+    answers = await asyncio.gather(*(send(ask, asked("{ people(first: 5) { nodes { name } } }")) for _ in range(24)))
+    assert {answer.status_code for answer in answers} == {200}
