@@ -182,13 +182,15 @@ def verify(folder: Path, ca: Path | None, jwks: Path | None, vkey: Path | None) 
 @main.command()
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
-def bench(name: str, as_json: bool) -> None:
+@click.option("--rounds", type=click.IntRange(1, 100), default=5, show_default=True, help="Interleaved rounds.")
+@click.option("--seconds", type=click.FloatRange(0.1, 60), default=1.5, show_default=True, help="Of each measurement.")
+def bench(name: str, as_json: bool, rounds: int, seconds: float) -> None:
     """Measure NAME against its peer in the same run and print the ratio."""
     from api.bench import BENCHES
 
     if name not in BENCHES:
         raise click.UsageError(f"there is no bench {name!r}; there are: {', '.join(sorted(BENCHES))}")
-    result = BENCHES[name]()
+    result = BENCHES[name](rounds, seconds)
     if as_json:
         out(result)
 

@@ -8,11 +8,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 
 from sqlalchemy import text
 
 from api.settings import Settings
+from connectors.governor import Governor
 from connectors.jira import deliver as jira_deliver
 from connectors.jira import pull as jira_pull
 from connectors.jira import translate as jira_translate
@@ -57,7 +58,7 @@ class Sources:
     def translators(self) -> Mapping[Source, Translator]:
         found: dict[Source, Translator] = {}
         if self.servicenow:
-            found[Source.SERVICENOW] = servicenow_translate.translator(self.servicenow.contract, None)
+            found[Source.SERVICENOW] = servicenow_translate.translator(self.servicenow.contract)
         if self.jira:
             found[Source.JIRA] = jira_translate.translator(self.jira.contract)
         return found
@@ -93,6 +94,12 @@ class Sources:
                 yield from servicenow_pull.refetch(self.servicenow, entity, sorted(keys), Feed.POLL)
 
 
+@cache
+def governor_of(url: str, account: str) -> Governor:
+    """One for all threads of this process that talk to a tool with one account, so that a 429 is remembered."""
+    return Governor()
+
+
 def write_to_jira(config: JiraConfig, write: Write) -> None:
     """A score as a property of the issue; Jira's connector looks before it writes."""
     with connect(config) as site:
@@ -111,6 +118,7 @@ async def connected(store: Store, settings: Settings) -> Sources:
             password=tool.password,
             client_id=tool.client_id,
             client_secret=tool.client_secret,
+            governor=governor_of(tool.url, tool.user or tool.client_id),
         )
     if settings.jira.url:
         site = settings.jira

@@ -1,11 +1,13 @@
-"""The only bridge from rows to engine facts: business time of incidents, who stands for which service, everybody's name.
+"""The only bridge from rows to engine facts: business time, who stands for which service, everybody's name.
 
-Business time is computed once for a changed record and an agreed calendar, and kept beside the record. Only humans who are active earn. RACI follows what the service record says: its owner is accountable, its support team
-responsible, its change team consulted. Ids are the mirror's own, as text.
+Business time is computed once for a changed record and an agreed calendar, and kept beside the record. Only humans who
+are active earn. RACI follows what the service record says: its owner is accountable, its support team responsible, its
+change team consulted. Ids are the mirror's own, as text.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
@@ -15,6 +17,7 @@ from engine.calendar import Calendar, business_seconds
 from engine.canonical import canonical_hash
 from engine.facts import Person, ServiceFacts, TeamFacts
 from engine.plan_document import calendar_document
+from engine.refusal import Refused
 from engine.words import RaciRole
 from schema.store import copy_rows
 
@@ -33,16 +36,24 @@ COUNT = """update mirror.incident i set resolve_business_seconds = c.seconds, ca
 
 
 async def count_business_time(connection: AsyncConnection, tenant_id: UUID, calendar: Calendar) -> int:
-    """Bring `resolve_business_seconds` to this calendar where it is missing or of another one (F-01). Returns how many."""
+    """Count business time (F-01) where it is missing or of another calendar. Returns for how many."""
     scope = {"tenant": tenant_id, "calendar": canonical_hash(calendar_document(calendar))}
     rows = (await connection.execute(text(UNCOUNTED), scope)).all()
     if not rows:
         return 0
     await connection.execute(text("create temp table counted (id uuid, seconds bigint) on commit drop"))
-    counted = [(row.id, business_seconds(calendar, row.opened_at, row.resolved_at)) for row in rows]
+    counted = [(row.id, open_seconds(calendar, row.opened_at, row.resolved_at)) for row in rows]
     await copy_rows(connection, "counted", ("id", "seconds"), counted)
     await connection.execute(text(COUNT), scope)
     return len(rows)
+
+
+def open_seconds(calendar: Calendar, opened_at: datetime, resolved_at: datetime) -> int | None:
+    """Unknown where no calendar reaches: one odd date must not stop a run."""
+    try:
+        return business_seconds(calendar, opened_at, resolved_at)
+    except Refused:
+        return None
 
 
 async def people(connection: AsyncConnection, tenant_id: UUID) -> tuple[Person, ...]:

@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 
 from sqlalchemy import text
 
+from engine.refusal import Code, Refused
 from engine.words import Role
 from schema.identity import DEFAULT_TENANT, NAMESPACE
 from schema.store import SYSTEM, DbRole, Store
@@ -94,3 +95,15 @@ async def players(store: Store) -> dict[Role, UUID]:
             if person:
                 found[role] = person
     return found
+
+
+async def player(store: Store, role: Role) -> UUID:
+    """The one who plays this role, or words that say why nobody does."""
+    found = await players(store)
+    if role not in found:
+        raise Refused(
+            Code.NOT_FOUND,
+            f"Nobody plays {role.value.lower()} here yet.",
+            "Run `evenhand demo --once` first, or name somebody with --person.",
+        )
+    return found[role]

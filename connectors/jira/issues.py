@@ -49,8 +49,6 @@ def incident_values(record: Raw, contract: Contract, reading: Reading) -> dict[s
         "problem_id": None,
         "caused_by_id": None,
         "resolve_seconds": None,
-        "resolve_business_seconds": None,  # counted in the calendar of the plan, like every tool's
-        "calendar_hash": None,
     }
     if opened_at and resolved_at:
         values["resolve_seconds"] = int((resolved_at - opened_at).total_seconds())

@@ -201,5 +201,7 @@ def _changelogs(site: Site, ids: Sequence[str]) -> dict[str, list[Raw]]:
 
 
 def _page(site: Site, entity: str, feed: Feed, records: Sequence[Mapping[str, Any]]) -> Page:
+    """Approvals and clocks carry no version of their own: the same content seen later is another sighting."""
     body = orjson.dumps(records)
-    return Page(Source.JIRA, entity, feed, f"{entity}:{sha256(body).hexdigest()[:32]}", body, site.observed_at)
+    seen_at = "" if entity == "issue" else f"{site.observed_at.isoformat()}:"
+    return Page(Source.JIRA, entity, feed, f"{entity}:{seen_at}{sha256(body).hexdigest()[:32]}", body, site.observed_at)

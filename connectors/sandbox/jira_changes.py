@@ -27,7 +27,7 @@ def change_life(rng: Random, at_ms: int, crew: Crew, reporter: str) -> list[Draf
     lead_ms = {"Standard": 2 * DAY_MS, "Normal": 9 * DAY_MS, "Emergency": 3 * HOUR_MS}[kind]
     start_ms = at_ms + int(lead_ms * rng.uniform(0.8, 1.5))
     end_ms = start_ms + int(rng.uniform(0.5, 5) * HOUR_MS)
-    values = {
+    values: dict[str, object] = {
         "summary": f"{crew.service}: {rng.choice(WORKS)}",
         "description": "Planned work. Roll back by the saved state.",
         "issuetype": words.ISSUE_TYPES[words.CHANGE],

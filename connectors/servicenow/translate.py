@@ -1,7 +1,7 @@
 """What a record of ServiceNow says in the words of the mirror. Pure: no clock, no network, no database.
 
 Decides which version a record is (`sys_mod_count`, then `sys_updated_on`), its values under the data contract, and the
-facts that follow from one record alone: seconds to resolve on the wall clock and in business hours (F-01). The payload
+facts that follow from one record alone, such as seconds to resolve on the wall clock. The payload
 is the canonical JSON of the contract's columns that the tool does not compute at read time, without empty ones: an
 empty column and an absent one are the same to the tool, and a webhook and a page that show the same version so have the
 same hash. Seconds are whole.
@@ -18,16 +18,11 @@ from connectors.servicenow import columns
 from connectors.servicenow.columns import SYS_ID, Unusable, moment
 from connectors.servicenow.contract import Contract, Shape
 from connectors.source import Hint, Hook, Issue, Poison, Translator, Unreadable, Version
-from engine.calendar import Calendar, business_seconds
-from engine.canonical import canonical_hash
-from engine.plan_document import calendar_document
-from engine.refusal import Refused
 from engine.words import IssueCode, MirrorKind, RecordState, RootCause, Source
 
 Values = dict[str, Any]
 Raw = dict[str, str]
-Hours = tuple[Calendar, str] | None  # a calendar and the hash that names it
-Fact = Callable[[Values, Raw, list[Issue], Hours], None]
+Fact = Callable[[Values, Raw, list[Issue]], None]
 
 OPS = ("insert", "update", "delete")
 _COUNT = columns.integer(0, 2**31 - 1)
@@ -36,15 +31,14 @@ _FIX_RECORD = "Correct the record in ServiceNow."
 _FIX_SENDER = "Send the columns of the data contract as the API returns them."
 
 
-def translator(contract: Contract, calendar: Calendar | None) -> Translator:
-    """Read this instance under its contract. Without a calendar business seconds stay to be counted later."""
-    hours = (calendar, canonical_hash(calendar_document(calendar))) if calendar is not None else None
+def translator(contract: Contract) -> Translator:
+    """Read this instance under its contract."""
 
     def translate(entity: str, record: Mapping[str, Any], observed_at: datetime) -> tuple[Version, ...]:
         shape = contract.get(entity)
         if shape is None:
             raise Unreadable(f"The table {entity!r} is not in the data contract; name it there or stop sending it.")
-        return (_version(shape, record, hours),)
+        return (_version(shape, record),)
 
     return Translator(translate, lambda body: read_hook(contract, body))
 
@@ -68,7 +62,7 @@ def read_hook(contract: Contract, body: Mapping[str, Any]) -> Hook:
     return Hook(records=((table, record),))
 
 
-def _version(shape: Shape, record: Mapping[str, Any], hours: Hours) -> Version:
+def _version(shape: Shape, record: Mapping[str, Any]) -> Version:
     issues: list[Issue] = []
     raw = _texts(shape, record, issues)
     try:
@@ -93,7 +87,7 @@ def _version(shape: Shape, record: Mapping[str, Any], hours: Hours) -> Version:
             issues.append(Issue(IssueCode.REQUIRED_FIELD_MISSING, field.column, "", what, _FIX_RECORD))
         values[field.name] = "" if field.required else None
     if fact := _FACTS.get(shape.kind):
-        fact(values, raw, issues, hours)
+        fact(values, raw, issues)
     return Version(
         Source.SERVICENOW, shape.entity, key, shape.kind, version_no, version_at, payload, values, tuple(issues)
     )
@@ -177,27 +171,21 @@ def _without_nul(raw: Raw, issues: list[Issue]) -> Raw:
 # ---- facts of one record
 
 
-def _incident(values: Values, raw: Raw, issues: list[Issue], hours: Hours) -> None:
+def _incident(values: Values, raw: Raw, issues: list[Issue]) -> None:
     """Seconds from opened to resolved; unknown while one end is missing or the ends are the wrong way round."""
-    values["resolve_seconds"] = values["resolve_business_seconds"] = values["calendar_hash"] = None
+    values["resolve_seconds"] = None
     opened, resolved = values.get("opened_at"), values.get("resolved_at")
     ordered = _in_order(opened, resolved, raw.get("resolved_at", ""), "resolved_at", issues)
     if opened is None or resolved is None or not ordered:
         return
     values["resolve_seconds"] = int((resolved - opened).total_seconds())
-    if hours is not None:
-        try:
-            values["resolve_business_seconds"] = business_seconds(hours[0], opened, resolved)
-            values["calendar_hash"] = hours[1]
-        except Refused as refused:
-            issues.append(Issue(IssueCode.TIME_ORDER, "resolved_at", raw["resolved_at"], refused.what, refused.fix))
 
 
-def _change(values: Values, raw: Raw, issues: list[Issue], hours: Hours) -> None:
+def _change(values: Values, raw: Raw, issues: list[Issue]) -> None:
     _in_order(values.get("opened_at"), values.get("closed_at"), raw.get("closed_at", ""), "closed_at", issues)
 
 
-def _problem(values: Values, raw: Raw, issues: list[Issue], hours: Hours) -> None:
+def _problem(values: Values, raw: Raw, issues: list[Issue]) -> None:
     """Only a closed problem with a cause is evidence; a vendor's fault needs the vendor's name."""
     if values.get("state") != RecordState.CLOSED:
         return
@@ -213,18 +201,18 @@ def _problem(values: Values, raw: Raw, issues: list[Issue], hours: Hours) -> Non
         )
 
 
-def _approval(values: Values, raw: Raw, issues: list[Issue], hours: Hours) -> None:
+def _approval(values: Values, raw: Raw, issues: list[Issue]) -> None:
     """Approvals stand on any table; only those of changes point at a change."""
     target = raw.get("document_id") or raw.get("sysapproval", "")
     of_change = raw.get("source_table", "change_request") == "change_request"
     values["change_id"] = _CHANGE_ID(target) if of_change and SYS_ID.fullmatch(target) else None
 
 
-def _task_sla(values: Values, raw: Raw, issues: list[Issue], hours: Hours) -> None:
+def _task_sla(values: Values, raw: Raw, issues: list[Issue]) -> None:
     _in_order(values.get("started_at"), values.get("ended_at"), raw.get("end_time", ""), "end_time", issues)
 
 
-def _answer(values: Values, raw: Raw, issues: list[Issue], hours: Hours) -> None:
+def _answer(values: Values, raw: Raw, issues: list[Issue]) -> None:
     """Only a finished questionnaire on an incident counts."""
     if raw.get("instance.trigger_table") != "incident":
         values["task_id"] = None
@@ -232,7 +220,7 @@ def _answer(values: Values, raw: Raw, issues: list[Issue], hours: Hours) -> None
         values["rating"] = None
 
 
-def _person(values: Values, raw: Raw, issues: list[Issue], hours: Hours) -> None:
+def _person(values: Values, raw: Raw, issues: list[Issue]) -> None:
     """An account that only machines use is nobody, whatever else it says."""
     if "true" in (raw.get("web_service_access_only"), raw.get("internal_integration_user")):
         values["human"] = False

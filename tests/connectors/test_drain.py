@@ -23,7 +23,7 @@ from connectors.source import Page, Translator, Version
 from engine.words import Feed, MirrorKind, Source
 from schema.store import DbRole, Store
 
-READ = {Source.SERVICENOW: translator(standard(), None)}
+READ = {Source.SERVICENOW: translator(standard())}
 START = datetime(2026, 3, 1, tzinfo=UTC)
 Raw = dict[str, Any]
 

@@ -14,7 +14,7 @@ from engine.words import Feed, Source
 from schema.identity import mirror_id
 from schema.store import DbRole, Store
 
-READ = {Source.SERVICENOW: translator(standard(), None)}
+READ = {Source.SERVICENOW: translator(standard())}
 
 
 async def staff(store: Store, managers: dict[int, int | None], count: int = 0) -> dict[tuple[int, int], int]:

@@ -51,8 +51,6 @@ def test_an_incident_becomes_a_mirror_row() -> None:
         "problem_id": None,
         "caused_by_id": None,
         "resolve_seconds": 329_400,
-        "resolve_business_seconds": None,
-        "calendar_hash": None,
     }
 
 
@@ -89,6 +87,7 @@ def test_values_are_exactly_the_columns_of_the_typed_table(entity: str) -> None:
     }  # fmt: skip
     for version in translate(CONTRACT, entity.replace("change", "issue"), records[entity], SEEN_AT):
         written = {"tenant_id", "id", "source", "source_key", "revision_id", "gone_at"}
+        written |= {"resolve_business_seconds", "calendar_hash"}  # counted later, in the calendar of the plan
         assert set(version.values) == set(TYPED[version.kind].model_fields) - written
 
 

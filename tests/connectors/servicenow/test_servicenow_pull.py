@@ -47,7 +47,7 @@ def test_all_twenty_thousand_incidents_come_once_and_as_they_are(instance: Imita
 
 @pytest.mark.parametrize("entity", sorted(standard()))
 def test_every_table_of_the_contract_is_read_and_understood(instance: Imitation, entity: str) -> None:
-    translate = translator(standard(), None).translate
+    translate = translator(standard()).translate
     records = read(poll(instance.config, entity, None))
     versions = [version for record in records for version in translate(entity, record, CLOCK)]
     assert {version.key for version in versions} == set(held(instance, entity))

@@ -1,7 +1,7 @@
 """What a raw record says, and what it must not be made to say."""
 
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -12,15 +12,13 @@ from hypothesis import strategies as st
 from connectors.servicenow.contract import read_contract, standard
 from connectors.servicenow.translate import translator
 from connectors.source import Hook, Poison, Unreadable, Version
-from engine.calendar import Calendar
 from engine.refusal import Code, Refused
 from engine.words import IssueCode, MirrorKind, Source
 from schema.identity import mirror_id
 from schema.tables.mirror import TYPED
 
-OFFICE = Calendar("UTC", (((32_400, 61_200),),) * 5 + ((),) * 2, frozenset({date(2026, 3, 4)}))
 NOW = datetime(2026, 3, 9, tzinfo=UTC)
-READ = translator(standard(), OFFICE)
+READ = translator(standard())
 
 
 def sys_id(number: int) -> str:
@@ -56,10 +54,8 @@ def test_an_incident_keeps_the_tools_word_beside_ours() -> None:
     assert version.issues == ()
 
 
-def test_resolving_is_measured_on_the_wall_clock_and_in_business_hours() -> None:
-    values = one("incident", incident()).values
-    assert values["resolve_seconds"] == 42 * 3600
-    assert values["resolve_business_seconds"] == 2 * 3600  # one hour each side of a holiday
+def test_resolving_is_measured_on_the_wall_clock() -> None:
+    assert one("incident", incident()).values["resolve_seconds"] == 42 * 3600
 
 
 @pytest.mark.capability("I7.1")
@@ -85,7 +81,6 @@ def test_times_that_cannot_be_give_no_duration(columns: dict[str, str], issue: t
     version = one("incident", incident(**columns))
     assert found(version) == [issue]
     assert version.values["resolve_seconds"] is None
-    assert version.values["resolve_business_seconds"] is None
 
 
 @pytest.mark.capability("I7.1")
@@ -142,7 +137,7 @@ def test_a_mapped_column_that_is_calculated_is_read_but_not_hashed() -> None:
         fields: {business_seconds: {from: duration, as: duration}}
         calculated: [duration]
     """
-    read = translator(read_contract(document), None).translate
+    read = translator(read_contract(document)).translate
     first, second = (next(iter(read("task_sla", record(duration=f"1970-01-01 0{hour}:00:00"), NOW))) for hour in (1, 2))
     assert (first.values["business_seconds"], second.values["business_seconds"]) == (3600, 7200)
     assert first.payload == second.payload
