@@ -30,12 +30,15 @@ from schema.tables.money import Ack
 VISIBLE = ("RELEASED", "PULLED", "ACCEPTED", "PARTLY_ACCEPTED", "REJECTED", "PAID")
 FILE = text(
     """select id, state, csv, manifest, manifest_sha256 from pay.file
-        where tenant_id = :tenant and receiver = :receiver and sequence = :sequence and state = any(:visible)
-        for no key update"""
+        where tenant_id = :tenant and receiver = :receiver and sequence = :sequence and state = any(:visible)"""
 )
+LOCK = text("select id from pay.file where tenant_id = :tenant and id = :id for no key update")
 PART = text("select media_type, body from pay.file_part where tenant_id = :tenant and file_id = :id and name = :name")
 NAMES = text("select name from pay.file_part where tenant_id = :tenant and file_id = :id order by name")
-PULLED = text("update pay.file set state = 'PULLED', pulled_at = :now where tenant_id = :tenant and id = :id")
+PULLED = text(
+    """update pay.file set state = 'PULLED', pulled_at = :now
+        where tenant_id = :tenant and id = :id and state = 'RELEASED' and app.granted('PAYROLL')"""
+)
 FILE_STATE = text("update pay.file set state = :state where tenant_id = :tenant and id = :id")
 LINES = text(
     """select line_id, award_ref, currency, amount_minor, state from pay.line
@@ -85,22 +88,22 @@ class Address:
 async def listing(store: Store, viewer: Viewer, address: Address) -> dict[str, Any]:
     """Which files a payout has and where it stands, for whoever may pull it."""
     async with store.begin(DbRole.PAY, viewer) as connection:
-        await require(connection, viewer, Action.PAYOUT_PULL)
+        await require(connection, viewer, Action.PAYOUT_READ)
         file = await the_file(connection, viewer, address)
         parts = (await connection.execute(NAMES, {"tenant": viewer.tenant_id, "id": file.id})).scalars().all()
         return {"files": sorted([CSV_NAME, "manifest.json", *parts]), "state": file.state}
 
 
 async def pull(store: Store, log: Log, viewer: Viewer, address: Address, name: str, now: datetime) -> Served:
-    """The bytes of one file of a released payout."""
+    """The bytes of one file of a released payout. An auditor may read them too; only payroll's reading is a pull."""
     async with store.begin(DbRole.PAY, viewer) as connection:
-        await require(connection, viewer, Action.PAYOUT_PULL)
+        await require(connection, viewer, Action.PAYOUT_READ)
         file = await the_file(connection, viewer, address)
         if name == "manifest.json":
             return Served(file.manifest, "application/json")
         if name == CSV_NAME:
-            if file.state == "RELEASED":
-                await connection.execute(PULLED, {"tenant": viewer.tenant_id, "id": file.id, "now": now})
+            first = await connection.execute(PULLED, {"tenant": viewer.tenant_id, "id": file.id, "now": now})
+            if first.rowcount:
                 await log.record(
                     connection,
                     viewer,
@@ -146,6 +149,8 @@ async def acknowledge(
     async with store.begin(DbRole.PAY, viewer) as connection:
         await require(connection, viewer, Action.PAYOUT_ACKNOWLEDGE)
         file = await the_file(connection, viewer, address)
+        await connection.execute(LOCK, {"tenant": viewer.tenant_id, "id": file.id})
+        file = await the_file(connection, viewer, address)  # as it is now that nobody else can change it
         scope = {"tenant": viewer.tenant_id, "receiver": address.receiver, "key": idempotency_key}
         heard = (await connection.execute(HEARD, scope)).first()
         if heard is not None:

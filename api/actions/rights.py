@@ -23,7 +23,7 @@ class Action(StrEnum):
     AWARD_REJECT = "AWARD_REJECT"
     PAYOUT_APPROVE = "PAYOUT_APPROVE"
     PAYOUT_RELEASE = "PAYOUT_RELEASE"
-    PAYOUT_PULL = "PAYOUT_PULL"
+    PAYOUT_READ = "PAYOUT_READ"
     PAYOUT_ACKNOWLEDGE = "PAYOUT_ACKNOWLEDGE"
 
 
@@ -45,7 +45,7 @@ RIGHTS: Mapping[Action, Right] = {
     Action.AWARD_REJECT: Right(frozenset({Role.FINANCE}), frozenset({Relation.BENEFICIARY, Relation.SUBMITTER})),
     Action.PAYOUT_APPROVE: Right(frozenset({Role.FINANCE}), frozenset({Relation.BENEFICIARY, Relation.SUBMITTER})),
     Action.PAYOUT_RELEASE: Right(frozenset({Role.FINANCE}), frozenset({Relation.BENEFICIARY, Relation.SUBMITTER})),
-    Action.PAYOUT_PULL: Right(frozenset({Role.PAYROLL})),
+    Action.PAYOUT_READ: Right(frozenset({Role.PAYROLL, Role.AUDITOR})),
     Action.PAYOUT_ACKNOWLEDGE: Right(frozenset({Role.PAYROLL})),
 }
 

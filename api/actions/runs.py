@@ -38,6 +38,21 @@ FOUND = text(
     """select id, result_hash from score.run where tenant_id = :tenant and cycle_id = :cycle and plan_version_id = :plan
           and snapshot_hash = :snapshot and engine_version = :engine"""
 )
+# What went into a run, record by record: which version counted for what, or why it did not.
+LINEAGE = text(
+    """with inputs as (
+         select l.left_out, l.metric, l.subject_kind, l.subject_id, l.record_id,
+                sha256(convert_to(concat_ws(':', l.metric, l.subject_kind, l.subject_id, l.record_id,
+                  encode(r.payload_hash, 'hex'), coalesce(l.measure::text, '-'), coalesce(l.left_out, '')), 'UTF8')) as line
+           from score.kpi_lineage l
+           join mirror.revision r on r.tenant_id = l.tenant_id and r.id = l.revision_id
+          where l.tenant_id = :tenant and l.run_id = :run_id)
+       select encode(sha256(coalesce(string_agg(line, ''::bytea
+                order by metric, subject_kind, subject_id, record_id), ''::bytea)), 'hex') as digest,
+              count(*) filter (where left_out is null) as used,
+              count(*) filter (where left_out is not null) as left_out
+         from inputs"""
+)
 AS_OF = text("select coalesce(max(version_at), 'epoch') from mirror.record where tenant_id = :tenant")
 
 
@@ -81,13 +96,19 @@ async def run_once(store: Store, log: Log, now: datetime, plan_key: str, viewer:
         settlement, overall = await compute(connection, plan, frame)
         digest = result_hash(settlement, plan.content_hash, snapshot_hash, ENGINE_VERSION)
         await keep(connection, frame, published, snapshot_hash, digest, settlement, overall, now)
+        lineage = (await connection.execute(LINEAGE, {"tenant": viewer.tenant_id, "run_id": run_id})).one()
         await log.record(
             connection,
             viewer,
             ty="run.closed/v1",
             object_type="run",
             object_id=str(run_id),
-            data={"plan": plan.content_hash, "result": digest, "snapshot": snapshot_hash},
+            data={
+                "inputs": {"left_out": lineage.left_out, "sha256": lineage.digest, "used": lineage.used},
+                "plan": plan.content_hash,
+                "result": digest,
+                "snapshot": snapshot_hash,
+            },
             at=now,
         )
         return Ran(run_id, digest, True)
