@@ -43,7 +43,8 @@ LINEAGE = text(
     """with inputs as (
          select l.left_out, l.metric, l.subject_kind, l.subject_id, l.record_id,
                 sha256(convert_to(concat_ws(':', l.metric, l.subject_kind, l.subject_id, l.record_id,
-                  encode(r.payload_hash, 'hex'), coalesce(l.measure::text, '-'), coalesce(l.left_out, '')), 'UTF8')) as line
+                  encode(r.payload_hash, 'hex'), coalesce(l.measure::text, '-'), coalesce(l.left_out, '')), 'UTF8'))
+                  as line
            from score.kpi_lineage l
            join mirror.revision r on r.tenant_id = l.tenant_id and r.id = l.revision_id
           where l.tenant_id = :tenant and l.run_id = :run_id)
