@@ -4,7 +4,7 @@ The order is the point: size and time limits before the body is held, the signat
 commit before the answer. Nothing is parsed: malformed JSON and NUL bytes of a genuine sender are stored, the worker
 judges them. Statuses: 202 with {"outcome": "new" | "duplicate" | "conflict"}; 401 (one fixed body, the reason is only
 counted), 408, 413, 415; 429 and 503 with Retry-After when nothing was stored. Bytes and seconds as the names say.
-Security headers that belong on every answer are the application's, not ours.
+Headers that belong on every answer (those of security, for one) are handed in by the application.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.words import Source
 from webhooks.intake import Arrival, Intake, NotStored, Outcome
@@ -84,25 +84,52 @@ TURNED_AWAY = {
 }
 
 
-def routes(intake: Intake, senders: Iterable[Sender], clock: Clock, limits: BodyLimits = BodyLimits()) -> list[Route]:
+def routes(
+    intake: Intake,
+    senders: Iterable[Sender],
+    clock: Clock,
+    limits: BodyLimits = BodyLimits(),
+    headers: Iterable[tuple[bytes, bytes]] = (),
+) -> list[Route]:
+    """One route a sender. `headers` go onto every answer."""
+    always = tuple(headers)
     return [
-        Route(sender.path, Door(sender, intake, clock, limits), methods=["POST"], name=f"hooks {sender.source}")
+        Route(sender.path, Door(sender, intake, clock, limits, always), methods=["POST"], name=f"hooks {sender.source}")
         for sender in senders
     ]
+
+
+class Porch:
+    """Middleware that takes deliveries before the application, for they need nothing of what it does for people.
+
+    What is not a POST to one of the routes passes on, to the same routes among others.
+    """
+
+    def __init__(self, app: ASGIApp, routes: Iterable[Route]) -> None:
+        self._app = app
+        self._doors = {route.path: route.app for route in routes}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        door = self._doors.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        await (door or self._app)(scope, receive, send)
 
 
 class Door:
     """The ASGI application behind one path."""
 
-    def __init__(self, sender: Sender, intake: Intake, clock: Clock, limits: BodyLimits) -> None:
+    def __init__(
+        self, sender: Sender, intake: Intake, clock: Clock, limits: BodyLimits, always: tuple[tuple[bytes, bytes], ...]
+    ) -> None:
         self._sender = sender
+        self._prefix = f"{sender.source}."
+        self._always = always
         self._intake = intake
         self._clock = clock
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         reply = await self._reply(scope["headers"], receive)
-        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        await send({"type": "http.response.start", "status": reply.status, "headers": [*reply.headers, *self._always]})
         await send({"type": "http.response.body", "body": reply.body})
 
     async def _reply(self, headers: Headers, receive: Receive) -> Answer:
@@ -146,7 +173,7 @@ class Door:
         return TURNED_AWAY[reason]
 
     def _count(self, word: str) -> None:
-        self._intake.counts[f"{self._sender.source}.{word}"] += 1
+        self._intake.counts[self._prefix + word] += 1
 
 
 async def read(receive: Receive, limits: BodyLimits) -> bytes | Reason:

@@ -1,8 +1,8 @@
 """Durable webhook accepts per second, over a bare ASGI app that inserts one row with asyncpg for each request.
 
-Both run under the same uvicorn (uvloop, httptools) as processes of their own against one PostgreSQL in a temporary
-home with its usual durability, each with its own table of the same columns, indexes and checks. Ours verifies a
-signature, knows duplicates and works under row security; the peer does none of it. Rounds are interleaved, and the
+Ours is `evenhand serve` itself: signatures, duplicates, row security, the whole application. Both run under uvicorn
+(uvloop, httptools) as processes of their own against one PostgreSQL in a temporary home with its usual durability, each
+with its own table of the same columns, indexes and checks. Rounds are interleaved, and the
 order within a round alternates. With two cores or more the servers share one, database and load share the other.
 `ratio` is with natural batching (many senders at once); `one_by_one` has a single sender who waits for each answer.
 After each measurement the rows are counted: an answer without its row is an error of the bench, not a figure.
@@ -27,7 +27,7 @@ from typing import Any
 
 import asyncpg
 
-from api.bench import intake_apps
+from api.bench import intake_peer
 from schema import embedded
 from schema.store import migrate
 from webhooks import servicenow
@@ -128,7 +128,7 @@ def staged() -> Iterator[Stage]:
             try:
                 pin(cores[:1])
                 for side in TABLES:
-                    servers.append(serve(stage, side))
+                    servers.append(serve(stage, side, home))
                 pin(cores[1:2])
                 for port in stage.ports.values():
                     await_port(port)
@@ -147,28 +147,28 @@ async def prepare(database_url: str) -> None:
     await migrate(database_url)
     connection = await asyncpg.connect(database_url)
     try:
-        await connection.execute(intake_apps.PEER_TABLE)
+        await connection.execute(intake_peer.TABLE)
     finally:
         await connection.close()
 
 
-def serve(stage: Stage, side: str) -> subprocess.Popen[bytes]:
+def serve(stage: Stage, side: str, home: Path) -> subprocess.Popen[bytes]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        stage.ports[side] = listening.getsockname()[1]
-    options = [
-        "--loop",
-        "uvloop",
-        "--http",
-        "httptools",
-        "--no-access-log",
-        "--log-level",
-        "warning",
-        "--backlog",
-        "1024",
-    ]
-    command = [sys.executable, "-m", "uvicorn", "--factory", f"api.bench.intake_apps:{side}", *options]
-    environment = {**os.environ, intake_apps.DATABASE: stage.database_url, intake_apps.SECRET: stage.secret}
-    return subprocess.Popen([*command, "--port", str(stage.ports[side])], env=environment)
+        port = str(listening.getsockname()[1])
+    stage.ports[side] = int(port)
+    uvicorn = ["-m", "uvicorn", "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
+    commands = {
+        "ours": ["-m", "api.cli", "serve"],
+        "peer": [*uvicorn, "--port", port, "--factory", "api.bench.intake_peer:app"],
+    }
+    environment = {
+        **os.environ,
+        "EVENHAND_HOME": str(home / "serve"),
+        "EVENHAND_PORT": port,
+        "EVENHAND_DATABASE_URL": stage.database_url,
+        "EVENHAND_SERVICENOW_WEBHOOK_SECRET": stage.secret,
+    }
+    return subprocess.Popen([sys.executable, *commands[side]], env=environment, stdout=subprocess.DEVNULL)
 
 
 def await_port(port: int) -> None:

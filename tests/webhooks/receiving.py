@@ -16,6 +16,7 @@ import asyncpg
 import httpx
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
 from webhooks import jira, receive, servicenow
 from webhooks.intake import Intake
@@ -25,6 +26,7 @@ STANDARD_KEY = bytes(range(32))
 OLDER_KEY = bytes(range(32, 64))
 STANDARD_SECRET = f"whsec_{b64encode(STANDARD_KEY).decode()}"
 OLDER_SECRET = f"whsec_{b64encode(OLDER_KEY).decode()}"
+ALWAYS = [(b"x-content-type-options", b"nosniff")]
 JIRA_SECRET = "a secret that an administrator typed"
 
 
@@ -58,13 +60,19 @@ class Receiver:
 
 
 @contextlib.asynccontextmanager
-async def receiving(database_url: str, body_limits: Any = None, **intake: Any) -> AsyncIterator[Receiver]:
+async def receiving(
+    database_url: str, body_limits: Any = None, porch: bool = False, **intake: Any
+) -> AsyncIterator[Receiver]:
     senders = [servicenow.sender([STANDARD_SECRET, OLDER_SECRET]), jira.sender([JIRA_SECRET])]
     door = Intake(database_url, **intake)
-    app = Starlette(routes=receive.routes(door, senders, lambda: NOW, body_limits or receive.BodyLimits()))
+    hooks = receive.routes(door, senders, lambda: NOW, body_limits or receive.BodyLimits(), ALWAYS)
+    app = Starlette(routes=hooks, middleware=[Middleware(receive.Porch, routes=hooks)] if porch else [])
     config = uvicorn.Config(app, log_level="warning", http="httptools", ws="none", lifespan="off")
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
+        listening.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )  # or each answer waits 40 ms for an acknowledgement
         port = listening.getsockname()[1]
         serving = asyncio.create_task(server.serve([listening]))
         while not server.started:

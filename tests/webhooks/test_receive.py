@@ -204,8 +204,12 @@ async def test_only_a_body_as_it_is_can_be_verified(database_url: str) -> None:
     assert (refused.status_code, accepted.status_code) == (415, 202)
 
 
-async def test_other_paths_and_methods_are_not_served(database_url: str) -> None:
-    async with receiving(database_url) as hooks:
+@pytest.mark.parametrize("porch", [False, True])
+async def test_other_paths_and_methods_are_not_served(database_url: str, porch: bool) -> None:
+    async with receiving(database_url, porch=porch) as hooks:
+        taken = await hooks.post("servicenow", BODY, standard(BODY))
+        assert (taken.status_code, taken.headers["x-content-type-options"]) == (202, "nosniff")
+        assert (await hooks.post("servicenow", BODY, hub(BODY))).headers["x-content-type-options"] == "nosniff"
         assert (await hooks.client.post("/hooks/other", content=BODY, headers=standard(BODY))).status_code == 404
         assert (await hooks.client.get("/hooks/servicenow")).status_code == 405
 

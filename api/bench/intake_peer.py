@@ -1,7 +1,7 @@
-"""The two servers of `bench intake`, each started as `uvicorn --factory api.bench.intake_apps:ours` or `:peer`.
+"""The peer of `bench intake`: `uvicorn --factory api.bench.intake_peer:app`.
 
-Ours: the routes as they are served. Its peer: the least that stores one row durably for one request, as one writes it
-with asyncpg's pool; no signature, no duplicates, no row security, no limits.
+The least that stores one row durably for one request, as one writes it with asyncpg's pool: no signature, no
+duplicates, no row security, no limits.
 """
 
 import os
@@ -9,32 +9,22 @@ from datetime import UTC, datetime
 
 import asyncpg
 import orjson
-from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schema.identity import DEFAULT_TENANT
-from webhooks import receive, servicenow
-from webhooks.intake import Intake
 
-DATABASE = "EVENHAND_BENCH_DATABASE_URL"
-SECRET = "EVENHAND_BENCH_SECRET"  # noqa: S105 - the name of a variable; the secret lives as long as the bench
-PEER_TABLE = "create schema bench; create table bench.delivery (like inbox.delivery including all)"
-PEER_INSERT = (
+TABLE = "create schema bench; create table bench.delivery (like inbox.delivery including all)"
+INSERT = (
     "insert into bench.delivery (tenant_id, source, entity, feed, delivery_id, conflict_no, body, body_sha256, headers,"
     " received_at, state, attempts) values ($1, 'servicenow', '', 'WEBHOOK', $2, 0, $3, sha256($3), $4, $5, 'READY', 0)"
 )
 
 
-def ours() -> ASGIApp:
-    senders = [servicenow.sender([os.environ[SECRET]])]
-    return Starlette(routes=receive.routes(Intake(os.environ[DATABASE]), senders, lambda: datetime.now(UTC)))
-
-
-def peer() -> ASGIApp:
-    pool = asyncpg.create_pool(os.environ[DATABASE])
+def app() -> ASGIApp:
+    pool = asyncpg.create_pool(os.environ["EVENHAND_DATABASE_URL"])
     accepted = [(b"content-type", b"application/json"), (b"content-length", b"17")]
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await receive()
             await pool
@@ -50,8 +40,8 @@ def peer() -> ASGIApp:
             more = message.get("more_body", False)
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         kept = orjson.dumps({"content-type": headers.get("content-type")}).decode()
-        await pool.execute(PEER_INSERT, DEFAULT_TENANT, headers["webhook-id"], body, kept, datetime.now(UTC))
+        await pool.execute(INSERT, DEFAULT_TENANT, headers["webhook-id"], body, kept, datetime.now(UTC))
         await send({"type": "http.response.start", "status": 202, "headers": accepted})
         await send({"type": "http.response.body", "body": b'{"outcome":"new"}'})
 
-    return app
+    return answer
