@@ -52,11 +52,13 @@ APPROVED = """exists (select from mirror.change_approval a where a.tenant_id = c
 POPULATION: Mapping[Measure, str] = {
     # Time on hold is what the customer-facing resolution clock recorded as paused inside business hours.
     Measure.BUSINESS_SECONDS_TO_RESOLVE: incidents(
-        """greatest(0, i.resolve_business_seconds - coalesce((select max(t.business_pause_seconds)
+        # greatest() skips NULL: without the case an unknown time would count as 0, the best there is.
+        """case when i.resolve_business_seconds is not null then greatest(0, i.resolve_business_seconds
+             - coalesce((select max(t.business_pause_seconds)
              from mirror.task_sla t left join mirror.sla_definition d
                on d.tenant_id = t.tenant_id and d.id = t.definition_id
             where t.tenant_id = i.tenant_id and t.task_id = i.id and t.gone_at is null
-              and coalesce(t.sla_type, d.sla_type) = 'SLA' and coalesce(t.target, d.target) = 'RESOLUTION'), 0))""",
+              and coalesce(t.sla_type, d.sla_type) = 'SLA' and coalesce(t.target, d.target) = 'RESOLUTION'), 0)) end""",
         "resolved_at",
     ),
     Measure.SECONDS_TO_RESOLVE: incidents("i.resolve_seconds", "resolved_at"),
