@@ -1,13 +1,14 @@
 """The command `evenhand`. It parses words and prints; what it does stands in the actions and beside this file.
 
 Exit status: 0 done, 1 something failed or did not verify, 2 the call or an input was refused (the text says why and
-what to do), 130 interrupted.
+what to do), 130 interrupted by Ctrl-C, 143 asked to end. Either way everything that was opened is closed first.
 """
 
 import asyncio
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -22,7 +23,7 @@ from connectors.source import SourceRefused, SourceUnavailable
 from engine.refusal import Refused
 from engine.words import Role
 
-REFUSED, FAILED, INTERRUPTED = 2, 1, 130
+REFUSED, FAILED, INTERRUPTED, ASKED_TO_END = 2, 1, 130, 143
 
 
 class Words(click.Group):
@@ -39,6 +40,8 @@ class Words(click.Group):
             sys.exit(FAILED)
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
+        except asyncio.CancelledError:
+            sys.exit(ASKED_TO_END)
 
 
 @click.group(cls=Words, context_settings={"help_option_names": ["-h", "--help"]})
@@ -57,7 +60,15 @@ def read_settings() -> Settings:
 
 
 def start(work: Callable[[Settings], Coroutine[Any, Any, Any]]) -> Any:
-    return asyncio.run(work(read_settings()))
+    return asyncio.run(until_asked_to_end(work(read_settings())))
+
+
+async def until_asked_to_end(work: Coroutine[Any, Any, Any]) -> Any:
+    """SIGTERM, and a terminal that goes away, end the work as Ctrl-C does. Being asked again changes nothing."""
+    task = asyncio.ensure_future(work)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, lambda: task.cancelling() or task.cancel())
+    return await task
 
 
 def out(value: Any) -> None:

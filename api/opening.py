@@ -20,7 +20,7 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
     settings.home.mkdir(parents=True, exist_ok=True)
     server = None
     if not settings.database_url:
-        server = await asyncio.to_thread(embedded.start, settings.home)
+        server = await started(settings)
     url = server.url() if server else settings.database_url
     try:
         await migrate(url)
@@ -35,6 +35,17 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
     finally:
         if server:
             await asyncio.to_thread(server.stop)
+
+
+async def started(settings: Settings) -> embedded.Server:
+    """The embedded server. When we are told to end while it starts, it is not left behind."""
+    starting = asyncio.create_task(asyncio.to_thread(embedded.start, settings.home))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        server = await starting
+        await asyncio.to_thread(server.stop)
+        raise
 
 
 def audit_origin(settings: Settings) -> str:

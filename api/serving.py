@@ -2,32 +2,42 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
+from starlette.applications import Starlette
 
 from api.app import create_app
-from api.house import House
 from api.opening import open_house
 from api.settings import Settings
 from engine.refusal import Code, Refused
 
 KEEP_ALIVE_SECONDS, MOST_CONCURRENT = 15, 400
+LAST_REQUESTS_SECONDS = 5
 
 
-def server_of(house: House) -> uvicorn.Server:
+class Server(uvicorn.Server):
+    """Leaves signals to whoever runs the loop: the server is closed by its block, and the house after it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def server_of(app: Starlette, settings: Settings) -> Server:
     config = uvicorn.Config(
-        create_app(house),
-        host=house.settings.host,
-        port=house.settings.port,
+        app,
+        host=settings.host,
+        port=settings.port,
         log_level="warning",
         access_log=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=LAST_REQUESTS_SECONDS,
         limit_concurrency=MOST_CONCURRENT,
     )
-    return uvicorn.Server(config)
+    return Server(config)
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -43,16 +53,15 @@ def listen(settings: Settings) -> socket.socket:
 
 
 @asynccontextmanager
-async def served(house: House) -> AsyncIterator[None]:
+async def served(app: Starlette, settings: Settings) -> AsyncIterator[asyncio.Task[None]]:
     """Serve in the background until the block ends; requests under way are finished."""
-    with listen(house.settings) as listener:
-        server = server_of(house)
-        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    with listen(settings) as listener:
+        server = server_of(app, settings)
         running = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             while not server.started and not running.done():
                 await asyncio.sleep(0.01)
-            yield
+            yield running
         finally:
             server.should_exit = True
             await running
@@ -60,6 +69,5 @@ async def served(house: House) -> AsyncIterator[None]:
 
 async def serve(settings: Settings) -> None:
     """Serve until the process is asked to end."""
-    async with open_house(settings) as house:
-        with listen(settings) as listener:
-            await server_of(house).serve(sockets=[listener])
+    async with open_house(settings) as house, served(create_app(house), settings) as running:
+        await asyncio.wait([running])

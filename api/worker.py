@@ -45,9 +45,12 @@ async def poll_all(house: House, say: Say = LOG.info) -> Drained:
         try:
             for reading in readings:
                 await read(house, reading, say)
-        finally:
-            done.set()
-            drained = await draining
+        except BaseException:
+            draining.cancel()  # what waits is found again
+            await asyncio.wait([draining])
+            raise
+        done.set()
+        drained = await draining
         say(f"mirrored {source}: {drained.revisions} revisions of {drained.heads} records")
         total += drained
     if total.revisions > MANY_ROWS:

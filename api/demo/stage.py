@@ -1,7 +1,7 @@
 """The sandbox as a process of its own, with credentials that were made up for this home and stay the same.
 
-It is started on a free port of loopback and ends with the block. Secrets go through its environment, never through the
-command line.
+It is started on a free port of loopback and ends with the block; if we are killed, it ends when the pipe to it breaks.
+Secrets go through its environment, never through the command line.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import json
 import os
 import re
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -94,12 +95,13 @@ async def sandbox(settings: Settings, play: Play) -> AsyncIterator[Stage]:
         )
     secrets = secrets_of(settings.home)
     environ = {**os.environ, **{f"EVENHAND_SANDBOX_{name}": value for name, value in secrets.items()}}
-    words = [sys.executable, "-m", "connectors.sandbox", "--port", "0", "--seed", str(play.seed)]
+    words = [sys.executable, "-m", "connectors.sandbox", "--attached", "--port", "0", "--seed", str(play.seed)]
     if play.log:
         words += ["--log", str(play.log)]
     process = await asyncio.create_subprocess_exec(
-        *words, env=environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
+        *words, env=environ, stdin=PIPE, stdout=PIPE, stderr=PIPE,
+        start_new_session=True,  # Ctrl-C is for us: we end it when nothing needs it any more
+    )  # fmt: skip
     try:
         yield Stage(await ready(process), secrets)
     finally:

@@ -6,7 +6,9 @@ one line when it is ready.
 
 import argparse
 import os
+import signal
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,12 +30,21 @@ def credentials(environment: Mapping[str, str]) -> Credentials:
     return Credentials(Login(user, password, client, secret), hook, email, token, jira_hook)
 
 
+def end_with_starter() -> None:
+    """Nobody is left who could end us: do it ourselves, in the same way."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def main() -> int:
     options = argparse.ArgumentParser(prog="python -m connectors.sandbox", description=WARNING)
     options.add_argument("--port", type=int, default=8799, help="on loopback; 0 takes a free one (default 8799)")
     options.add_argument("--seed", type=int, default=7, help="which company to make up (default 7)")
     options.add_argument("--log", type=Path, help="an incident event log (.csv or .csv.gz) instead of a company")
+    options.add_argument("--attached", action="store_true", help="end when standard input does, as its starter dies")
     chosen = options.parse_args()
+    if chosen.attached:
+        threading.Thread(target=end_with_starter, daemon=True).start()
     print(WARNING, file=sys.stderr, flush=True)
     try:
         app = create(chosen.seed, credentials(os.environ), chosen.log)

@@ -99,5 +99,12 @@ def server(app: ASGIApp) -> uvicorn.Server:
     """The only way to serve it: the sandbox writes its own Date header, that of its virtual clock."""
     if os.environ.get("EVENHAND_ENVIRONMENT", "").lower() == "production":
         raise Refused(Code.BAD_INPUT, "The sandbox does not run in production mode.", "Point Evenhand at real tools.")
-    config = uvicorn.Config(app, date_header=False, server_header=False, log_level="warning", access_log=False)
+    config = uvicorn.Config(
+        app,
+        date_header=False,
+        server_header=False,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=1,  # an order to send a whole log goes on for minutes
+    )
     return uvicorn.Server(config)
