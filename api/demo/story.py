@@ -22,7 +22,8 @@ from api import identity, serving, worker
 from api.actions import awards, books, payouts, plans, proofs, runs
 from api.actions.drafts import Receiver
 from api.actions.plans import Published
-from api.demo import cast, receiver
+from api.app import create_app
+from api.demo import cast, portal, receiver
 from api.demo.figures import summary
 from api.demo.stage import Play, Stage, pointed_at, sandbox
 from api.house import House
@@ -61,7 +62,8 @@ async def tell(settings: Settings, play: Play, feeds: Feeds, once: bool) -> Mapp
     async with open_stage(settings, play) as (house, stage):
         scenes = Scenes(house, stage, play)
         await scenes.read_tools(feeds)
-        cast_of = await cast.assign(house.store, house.clock(), " ".join(house.settings.frame_ancestors))
+        origins = " ".join((*house.settings.frame_ancestors, portal.origin_of(house)))
+        cast_of = await cast.assign(house.store, house.clock(), origins)
         published = await scenes.publish(cast_of)
         ran = await runs.run(house.store, house.log, house.clock())
         say(f"scored: result hash {ran.result_hash}" + ("" if ran.new else " (as before)"))
@@ -73,8 +75,9 @@ async def tell(settings: Settings, play: Play, feeds: Feeds, once: bool) -> Mapp
         say(f"written back: {written} scores")
         told = await summary(house, ran, cast_of, play.log is not None)
         if not once:
-            await scenes.invite()
-            await worker.go_on(house)
+            async with portal.shown(house) as address:
+                await scenes.invite(address)
+                await worker.go_on(house)
         return told
 
 
@@ -84,7 +87,7 @@ async def open_stage(settings: Settings, play: Play) -> AsyncIterator[tuple[Hous
     say("starting the sandbox, the database and the API")
     async with sandbox(settings, play) as stage:
         pointed = pointed_at(settings, stage.url, stage.secrets, play)
-        async with open_house(pointed) as house, serving.served(house):
+        async with open_house(pointed) as house, serving.served(create_app(house), pointed):
             yield house, stage
 
 
@@ -188,13 +191,13 @@ class Scenes:
             (self._out / "ledger.beancount").write_text(beancount_text(journals, CURRENCY_DIGITS))
             (self._out / "ledger.journal").write_text(hledger_text(journals, CURRENCY_DIGITS))
 
-    async def invite(self) -> None:
+    async def invite(self, portal_address: str) -> None:
         """What to paste and where to look."""
         house = self._house
         base = house.settings.public_url
         print(f"\nEvenhand is serving at {base}  (Ctrl-C ends it)")
         print(f"  GraphQL      {base}/graphql")
-        print(f"  Score card   {base}/embed/v1/demo")
+        print(f"  Score cards  {portal_address}/  (a page of another origin that frames them)")
         print(f"  Payout       {base}/payouts/{RECEIVER.name}/1/  and the same files in {self._out}")
         tokens = {
             role: identity.mint(house.signer, person, house.clock())
