@@ -162,6 +162,7 @@ def spoilt(forge: Forge) -> dict[str, str]:
         "16 a header member twice": forge.token(header=json.dumps(forge.header())[:-1].encode() + b', "kid": "x"}'),
         "17 padded": good + "=",
         "17 trailing": good + "AA",
+        "17 in another spelling": good[:-1] + chr(ord(good[-1]) + 1),  # the same bytes, other unused bits
         "18 two parts": f"{head}.{body}",
         "18 four parts": good + ".x",
         "18 empty": "",

@@ -114,7 +114,7 @@ class Score(Node):
         ("run_id", "subject_kind", "subject_id"),
         lambda c, keys: (c.run_id == keys[0]) & (c.subject_kind == keys[1]) & (c.subject_id == keys[2]),
         ("kpi_no", "id"),
-        50,
+        20,
         "The values of the same subject and run, in the plan's order.",
     )
     awards: list[AwardType] = bounded(

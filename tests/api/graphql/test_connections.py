@@ -44,7 +44,7 @@ async def test_pages_join_to_the_whole(ask: Asking, root: str, order: str, size:
     for count, cursor, more in (("first", "after", "hasNextPage"), ("last", "before", "hasPreviousPage")):
         joined: list[str] = []
         beyond = ""
-        while True:
+        for _ in range(whole["totalCount"] + 1):  # a page that repeats its start must not go on for ever
             found = await page(ask, root, order, f"{count}: {size}{beyond}")
             assert found["totalCount"] == whole["totalCount"]
             joined = joined + ids(found) if count == "first" else ids(found) + joined
@@ -70,7 +70,7 @@ async def test_nested_pages_join_as_well(ask: Asking) -> None:
                  totalCount nodes { name } pageInfo { hasNextPage endCursor } } } }"""
     names: list[str] = []
     after = None
-    while True:
+    for _ in range(8):
         found = (await ask("ava", query, id=global_id("Person", person("carla")), after=after))["person"]["reports"]
         names += [node["name"] for node in found["nodes"]]
         assert found["totalCount"] == 7
