@@ -33,7 +33,9 @@ from schema.tables.money import AwardProposal, PoolAllocation
 from schema.tables.scores import AttributionSplit, KpiValue, Run, Score
 
 ATTEMPTS = 5
-MOVED_UNDERNEATH = "40001"  # serialization failure: a record that this run counted was rewritten meanwhile
+# Serialization failure: a record that this run counted was rewritten meanwhile. Unique violation: somebody else computed
+# the same run meanwhile, and the next attempt finds it.
+OVERTAKEN = frozenset({"40001", "23505"})
 FOUND = text(
     """select id, result_hash from score.run where tenant_id = :tenant and cycle_id = :cycle and plan_version_id = :plan
           and snapshot_hash = :snapshot and engine_version = :engine"""
@@ -67,12 +69,12 @@ class Ran:
 
 
 async def run(store: Store, log: Log, now: datetime, plan_key: str = "", viewer: Viewer = SYSTEM) -> Ran:
-    """Score the newest plan's cycle on the mirror as it is now. Starts anew when the mirror moved underneath."""
+    """Score the newest plan's cycle on the mirror as it is now. Starts anew when it was overtaken."""
     for attempt in range(ATTEMPTS):
         try:
             return await run_once(store, log, now, plan_key, viewer)
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", "") != MOVED_UNDERNEATH or attempt == ATTEMPTS - 1:
+            if getattr(error.orig, "sqlstate", "") not in OVERTAKEN or attempt == ATTEMPTS - 1:
                 raise
     raise AssertionError("unreachable")
 

@@ -2,8 +2,9 @@
 set role evenhand_owner;
 
 grant insert on audit.entry, audit.pending to evenhand_app, evenhand_worker, evenhand_pay, evenhand_sequencer;
+-- approvals are counted from these entries: nobody writes one in another name
 create policy write on audit.entry for insert to evenhand_app, evenhand_worker, evenhand_pay, evenhand_sequencer
-  with check (true);
+  with check (actor_id is not distinct from (select app.person()));
 create policy write on audit.pending for insert to evenhand_app, evenhand_worker, evenhand_pay, evenhand_sequencer
   with check (true);
 

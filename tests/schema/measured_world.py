@@ -5,7 +5,8 @@ from the engine's own rules, values from the engine's aggregators. Records are f
 NULLs, records that are gone or cancelled, references that lead nowhere.
 """
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -149,6 +150,67 @@ def complete(kind: str, number: int, shape: Mapping[str, Any]) -> Row:
     columns = TABLES[kind].model_fields
     row = dict.fromkeys(columns) | {name: text for name, text in named.items() if name in columns}
     return row | base | dict(shape)
+
+
+def product(kind: str, start: int = 1, /, **columns: Iterable[Any]) -> list[Row]:
+    """A row for every combination of these values."""
+    combined = itertools.product(*columns.values())
+    return [complete(kind, no, dict(zip(columns, values, strict=True))) for no, values in enumerate(combined, start)]
+
+
+def every_combination() -> World:
+    """What decides in a measure, combined without gaps: causes, bounds, clocks, changes, answers."""
+    edges = [STARTS - TINY, STARTS, ENDS - TINY, ENDS, None]
+    states, here, gone = ["CANCELLED", "RESOLVED", None], [SERVICES[0]], [None, STARTS]
+    minute = STARTS + timedelta(minutes=TOLERANCE_MINUTES)
+    problems = product(
+        "problem", state=["CLOSED", "RESOLVED", None], root_cause=["VENDOR", "INTERNAL", None],
+        closed_by_id=[PEOPLE[0], None],
+    )  # fmt: skip
+    caused = product(
+        "incident", problem_id=[row["id"] for row in problems], assignee_id=[*PEOPLE, None], made_sla=[True],
+        service_id=here, opened_at=[STARTS], resolved_at=[STARTS], reopen_count=[0], reassignment_count=[0],
+    )  # fmt: skip
+    timed = product(
+        "incident", len(caused) + 1, state=states, gone_at=gone, opened_at=edges, resolved_at=edges, service_id=here,
+        resolve_seconds=[60], resolve_business_seconds=[30], reopen_count=[1], reassignment_count=[2], made_sla=[False],
+    )  # fmt: skip
+    paused = product("incident", len(caused + timed) + 1, resolve_business_seconds=[100], resolved_at=[STARTS] * 27)
+    changes = product(
+        "change", change_type=[*(each.value for each in ChangeType), None], state=states, closed_at=[STARTS],
+        outcome=["SUCCESSFUL", "SUCCESSFUL_ISSUES", None], unauthorized=[True, False, None], work_started_at=[STARTS],
+        approval_decided_at=[STARTS, STARTS + TINY, None], service_id=here,
+    )  # fmt: skip
+    asked = product("change", len(changes) + 1, change_type=["NORMAL"], outcome=["SUCCESSFUL"], closed_at=edges,
+                    work_started_at=edges, gone_at=gone, team_id=TEAMS[:1])  # fmt: skip
+    return World({
+        "problem": problems,
+        "incident": [*caused, *timed, *paused, *[
+            complete("incident", 9000 + no, {"caused_by_id": change["id"], "gone_at": None if no % 2 else STARTS})
+            for no, change in enumerate(changes[::5])
+        ]],
+        "definition": product("definition", sla_type=["SLA", "OLA"], target=["RESOLUTION", "RESPONSE"]),
+        "clock": [
+            *product("clock", task_id=[row["id"] for row in (caused[0], caused[-1], timed[0], timed[-1])],
+                     sla_type=["SLA", None], target=["RESOLUTION", None], definition_id=[key("definition", 1), None],
+                     stage=["COMPLETED", "CANCELLED"], has_breached=[True, False, None], ended_at=[STARTS, ENDS],
+                     planned_end_at=[None]),
+            *product("clock", 1000, task_id=[caused[0]["id"]], sla_type=["SLA"], target=["RESOLUTION"],
+                     stage=["COMPLETED"], has_breached=[True], gone_at=gone, ended_at=[minute],
+                     planned_end_at=[STARTS - TINY, STARTS, STARTS + TINY, None]),
+            *[complete("clock", 2000 + no, {"task_id": row["id"], "business_pause_seconds": 7 + 50 * (no % 3),
+                                            "sla_type": ("SLA", "OLA", None)[no // 9], "target": "RESOLUTION",
+                                            "stage": "PAUSED", "gone_at": STARTS if no % 9 > 5 else None,
+                                            "definition_id": key("definition", 1)})
+              for no, row in enumerate(paused)],
+        ],
+        "change": [*changes, *asked],
+        "approval": [complete("approval", no, {"change_id": row["id"], "state": state, "gone_at": left})
+                     for no, (row, (state, left)) in enumerate(zip(changes, itertools.cycle(
+                         [("APPROVED", None), ("REJECTED", None), ("APPROVED", STARTS), (None, None)])))],
+        "answer": product("answer", task_id=[row["id"] for row in (caused[0], timed[0], timed[-1])],
+                          rating=[3, 4, None], answered_at=edges, gone_at=gone),
+    })  # fmt: skip
 
 
 # ---- the oracle

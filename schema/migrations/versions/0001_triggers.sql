@@ -11,9 +11,9 @@ do $$
 declare
   name text;
 begin
-  foreach name in array array['mirror.revision', 'score.plan_version', 'score.run', 'score.kpi_value',
-      'score.kpi_lineage', 'score.score', 'score.attribution_split', 'pay.award_proposal',
-      'pay.file_part', 'pay.ack', 'ledger.account',
+  foreach name in array array['mirror.revision', 'score.plan_version', 'score.cycle', 'score.run', 'score.kpi_value',
+      'score.kpi_lineage', 'score.score', 'score.attribution_split', 'pay.pool_allocation', 'pay.award_proposal',
+      'pay.award_amount', 'pay.file_part', 'pay.ack', 'ledger.account',
       'ledger.journal', 'ledger.posting', 'audit.seq', 'audit.tree_head', 'audit.note_line'] loop
     execute format('create trigger append_only before update or delete or truncate on %s
                     for each statement execute function app.refuse_edit()', name);
@@ -21,6 +21,18 @@ begin
   execute 'create trigger append_only before delete or truncate on audit.entry
            for each statement execute function app.refuse_edit()';
 end $$;
+
+-- Whoever decides an award does it in his own name, as finance, once; nobody changes afterwards who decided.
+create function pay.guard_award() returns trigger language plpgsql as $$
+begin
+  if row(new.approved_by, new.approved_at) is distinct from row(old.approved_by, old.approved_at)
+     and (old.state <> 'SUBMITTED' or new.approved_by is distinct from app.person() or not app.granted('FINANCE')) then
+    raise exception 'award % is decided once, by the one who says so', old.award_ref
+      using errcode = 'insufficient_privilege';
+  end if;
+  return new;
+end $$;
+create trigger guard before update on pay.award for each row execute function pay.guard_award();
 
 -- Of an audit entry only the sealed text may go (erasure), and only without a legal hold.
 create function audit.guard_entry() returns trigger language plpgsql as $$
