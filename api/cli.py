@@ -87,7 +87,7 @@ def demo(once: bool, seed: int, log: Path | None, feeds: str) -> None:
     from api.demo import story
     from api.demo.stage import Play
 
-    summary = start(lambda settings: story.tell(settings, Play(seed, log), story.Feeds(feeds), once))
+    summary = start(lambda settings: story.tell(settings, Play(seed, log), story.Feeds(feeds.upper()), once))
     if once:
         out(summary)
 

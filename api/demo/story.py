@@ -43,9 +43,9 @@ SHUFFLE_SEED, DUPLICATE_SHARE = 11, 0.1
 class Feeds(StrEnum):
     """Which way the records come in. Webhooks alone can tell a whole log, not a company that is older than they are."""
 
-    BOTH = "both"
-    POLL = "poll"
-    WEBHOOKS = "webhooks"
+    BOTH = "BOTH"
+    POLL = "POLL"
+    WEBHOOKS = "WEBHOOKS"
 
 
 BEGAN = time.monotonic()
