@@ -46,7 +46,7 @@ class Stage:
     ports: dict[str, int]
 
 
-def run(rounds: int = 5, seconds: float = 2.0) -> dict[str, Any]:
+def run(rounds: int = 5, seconds: float = 1.5) -> dict[str, Any]:
     """All rounds; about 4 * rounds * (seconds + 0.5) + 15 seconds."""
     with staged() as stage:
         for connections in (1, MANY):  # plans cached, files grown, code warm
