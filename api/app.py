@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from api import handover, refusals
-from api.edge import Edge
+from api.edge import RAW_HEADERS, Edge
 from api.embed import page as embed
 from api.graphql import http as graphql
 from api.house import House
@@ -29,16 +29,17 @@ def create_app(house: House) -> Starlette:
         yield
         await intake.close()
 
+    hooks = receive.routes(intake, senders(house), house.clock, headers=RAW_HEADERS)
     return Starlette(
         routes=[
             graphql.route(house),
-            *receive.routes(intake, senders(house), house.clock),
+            *hooks,
             *handover.routes(house),
             *embed.routes(house),
             *health(house),
             *published(house),
         ],
-        middleware=[Middleware(Edge, settings=house.settings)],
+        middleware=[Middleware(receive.Porch, routes=hooks), Middleware(Edge, settings=house.settings)],
         exception_handlers={404: _nothing_here, 405: _nothing_here},
         lifespan=life,
     )

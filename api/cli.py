@@ -60,7 +60,17 @@ def read_settings() -> Settings:
 
 
 def start(work: Callable[[Settings], Coroutine[Any, Any, Any]]) -> Any:
-    return asyncio.run(until_asked_to_end(work(read_settings())))
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(until_asked_to_end(work(read_settings())))
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where there is one."""
+    try:
+        import uvloop
+    except ImportError:  # Windows
+        return None
+    return uvloop.new_event_loop
 
 
 async def until_asked_to_end(work: Coroutine[Any, Any, Any]) -> Any:
@@ -204,6 +214,9 @@ def bench(name: str, as_json: bool, rounds: int, seconds: float) -> None:
     result = BENCHES[name](rounds, seconds)
     if as_json:
         out(result)
+    else:
+        sign = ">=" if result["better"] == "higher" else "<="
+        click.echo(f"{name}: ratio {result['ratio']}, target {sign} {result['target']}, over {result['peer']}")
 
 
 @main.command()

@@ -11,7 +11,6 @@ from uuid import uuid4
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,6 +26,7 @@ HEADERS = {
     "cache-control": "no-store",
     "cross-origin-resource-policy": "same-origin",
 }
+RAW_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 AWAY = (OperationalError, InterfaceError, PoolTimeout, ConnectionError)
 
 _log = logging.getLogger("evenhand.edge")
@@ -50,11 +50,10 @@ class Edge:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                headers = MutableHeaders(raw=list(message.get("headers", [])))
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                headers["x-request-id"] = request_id
-                message = {**message, "headers": headers.raw}
+                own = list(message.get("headers", []))
+                named = {name.lower() for name, _ in own}
+                ours = [header for header in RAW_HEADERS if header[0] not in named]
+                message = {**message, "headers": [*own, *ours, (b"x-request-id", request_id.encode())]}
             await send(message)
 
         try:
