@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from connectors import drain as draining
-from connectors.drain import Drained, accept_pages, drain, watermark
+from connectors.drain import Drained, accept_pages, drain
 from connectors.mirror import snapshot
 from connectors.servicenow.contract import standard
 from connectors.servicenow.translate import translator
@@ -378,15 +378,6 @@ async def test_a_batch_is_bounded_by_bytes_but_always_moves(store: Store, monkey
     await accept_pages(store, [page([incident(number)]) for number in range(3)])
     assert (await drain(store, READ, limit=2)).deliveries == 2
     assert (await drain(store, READ)).deliveries == 1
-
-
-async def test_the_watermark_moves_with_the_pages_and_never_back(store: Store) -> None:
-    assert await watermark(store, Source.SERVICENOW, "incident") is None
-    await accept_pages(store, [page([incident()])])
-    assert await watermark(store, Source.SERVICENOW, "incident") is None
-    for minutes, expected in ((30, 30), (10, 30), (40, 40)):
-        await accept_pages(store, [page([incident()])], read_to=START + timedelta(minutes=minutes))
-        assert await watermark(store, Source.SERVICENOW, "incident") == START + timedelta(minutes=expected)
 
 
 async def test_the_snapshot_hash_can_be_computed_by_anybody(store: Store) -> None:
