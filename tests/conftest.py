@@ -4,28 +4,24 @@ import contextlib
 import itertools
 import os
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import asyncpg
 import pytest
 
 from schema import embedded
 from schema.store import migrate
+from tests.journeys.place import fresh_folder
+from tests.journeys.playing import told as told  # one demonstration for journeys and faults
 
 TEMPLATE = "evenhand_template"
-MEMORY = Path("/dev/shm")  # a copy of the template takes 20 ms in memory, 300 ms on a disk that just deleted one
-MEMORY_MIN_BYTES = 2_000_000_000
 NUMBER = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[embedded.Server]:
     """The embedded server in a home of its own, started when the first test asks and shared by all."""
-    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_MIN_BYTES
-    home = Path(tempfile.mkdtemp(prefix="evenhand-tests-", dir=MEMORY if roomy else None))
-    home.chmod(0o711)  # when root runs the tests, the account of the server must find its way
+    home = fresh_folder("evenhand-tests-")
     server = embedded.start(home)
     try:
         yield server
