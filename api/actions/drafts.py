@@ -1,8 +1,8 @@
 """The next payout file as it would be: which awards are due, in which lines, under which number.
 
 It follows from the database alone: the same rows give the same bytes and the same file id, so two people approve one
-thing, and a restart finds what was approved before. Amounts are minor units. Refuses awards whose beneficiary payroll
-could not find.
+thing, and a restart finds what was approved before. Amounts are minor units, of one currency a file: what is due in
+another one makes the next file. Refuses awards whose beneficiary payroll could not find.
 """
 
 from collections.abc import Mapping
@@ -85,9 +85,10 @@ async def draft(
 ) -> Draft | None:
     """The file that the approved and unpaid awards of this cycle make; None when there is nothing to pay."""
     scope = {"tenant": viewer.tenant_id, "cycle_id": cycle_id}
-    payable = (await connection.execute(PAYABLE, scope)).all()
-    if not payable:
+    due = (await connection.execute(PAYABLE, scope)).all()
+    if not due:
         return None
+    payable = [award for award in due if award.currency == due[0].currency]
     period = (await connection.execute(CYCLE, scope)).one()
     last = (
         await connection.execute(

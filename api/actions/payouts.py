@@ -107,7 +107,7 @@ async def release(
     now: datetime,
 ) -> UUID | None:
     """Make the approved file, sign it and let payroll see it. None when there is nothing to pay."""
-    await log.sequence(store, now)  # the approvals have their places before the manifest names them
+    await log.sequence(store, now, viewer)  # the approvals have their places before the manifest names them
     async with store.begin(DbRole.SEQUENCER, viewer) as connection:
         note = await proofs.newest_checkpoint(connection, log)
     async with store.begin(DbRole.PAY, viewer) as connection:
@@ -170,7 +170,7 @@ async def prepare(
 def file_row(
     viewer: Viewer, made: Draft, manifest_bytes: bytes, manifest_sha256: str, entry: UUID, now: datetime
 ) -> dict[str, object]:
-    ((currency, net_minor),) = made.net_minor.items()  # a plan pays in one currency
+    ((currency, net_minor),) = made.net_minor.items()  # a draft is of one currency
     return {
         "tenant_id": viewer.tenant_id,
         "id": made.file_id,
@@ -214,15 +214,18 @@ async def sign(store: Store, log: Log, signer: PayoutSigner, viewer: Viewer, now
         waiting = (await connection.execute(UNSIGNED, {"tenant": viewer.tenant_id})).all()
     if not waiting:
         return 0
-    await log.sequence(store, now)
+    await log.sequence(store, now, viewer)
+    signed = 0
     for file in waiting:
         async with store.begin(DbRole.SEQUENCER, viewer) as connection:
             bundle = await proofs.inclusion(connection, log, file.release_entry_id)
         proof = {f"release.{name}": body for name, body in bundle.files().items()}
         async with store.begin(DbRole.PAY, viewer) as connection:
-            await connection.execute(insert(FilePart), signed_parts(viewer, signer, file, proof))
-            await connection.execute(MAKE_VISIBLE, {"tenant": viewer.tenant_id, "id": file.id})
-    return len(waiting)
+            shown = await connection.execute(MAKE_VISIBLE, {"tenant": viewer.tenant_id, "id": file.id})
+            if shown.rowcount:  # none: somebody else has just signed it
+                await connection.execute(insert(FilePart), signed_parts(viewer, signer, file, proof))
+                signed += 1
+    return signed
 
 
 def signed_parts(

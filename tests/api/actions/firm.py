@@ -16,6 +16,7 @@ from uuid import UUID, uuid5
 
 import asyncpg
 import orjson
+import pytest
 from sqlalchemy import text
 
 from api.actions import awards, payouts, plans, pulls, runs
@@ -26,6 +27,7 @@ from connectors.mirror import Sighting, write_versions
 from connectors.source import Version
 from engine.canonical import canonical_json
 from engine.plans import read_plan
+from engine.refusal import Code, Refused
 from engine.words import Feed, MirrorKind, Role, Source
 from schema.embedded import Server
 from schema.identity import DEFAULT_TENANT, NAMESPACE, mirror_id
@@ -261,6 +263,18 @@ class Firm:
 
 SCHEMAS = ["access", "audit", "ledger", "mirror", "ops", "pay", "score"]
 PLACES = ("audit.pending", "audit.seq", "audit.tree_head", "audit.note_line")  # the sequencer moves these by itself
+
+
+async def refused(firm: Firm, code: Code, act: Callable[[], Awaitable[Any]], say: str = "") -> Refused:
+    """Try an act that must be refused, and see that it left nothing behind."""
+    before = await firm.fingerprint(without=PLACES)
+    with pytest.raises(Refused) as no:
+        await act()
+    assert no.value.code is code
+    assert say in no.value.what
+    assert no.value.fix
+    assert await firm.fingerprint(without=PLACES) == before
+    return no.value
 
 
 async def score(firm: Firm) -> None:

@@ -14,7 +14,7 @@ from api.actions import awards
 from engine.refusal import Code, Refused
 from engine.words import Role
 from schema.store import SYSTEM, DbRole, Viewer
-from tests.api.actions.firm import EARNERS, NOW, Firm, grant, person
+from tests.api.actions.firm import EARNERS, NOW, Firm, grant, person, refused
 
 REASON = "The target was agreed with another team."
 AWARD = text("select id, version, submitted_by from pay.award where person_id = :person")
@@ -26,17 +26,6 @@ INSERT = """insert into pay.award (tenant_id, id, award_ref, plan_key, cycle_id,
 
 async def award(firm: Firm, name: str) -> UUID:
     return UUID(str(await firm.value("select id from pay.award where person_id = $1", person(name))))
-
-
-async def refused(firm: Firm, code: Code, act: Callable[[], Awaitable[Any]]) -> Refused:
-    """Run an act that must be refused, and see that it left nothing behind."""
-    before = await firm.fingerprint()
-    with pytest.raises(Refused) as no:
-        await act()
-    assert no.value.code is code
-    assert no.value.fix
-    assert await firm.fingerprint() == before
-    return no.value
 
 
 async def test_submitting_takes_the_proposals_as_they_are_and_once(scored: Firm) -> None:
