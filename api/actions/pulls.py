@@ -1,7 +1,8 @@
 """What payroll takes and says: pulling a released file, and acknowledging it. Pulling is not paying.
 
 A GET may be repeated as often as one likes; the first one by payroll is remembered. An acknowledgement is signed by the
-receiver, counts once for its idempotency key, and changes nothing when its totals are not those of the lines.
+receiver, counts once for its idempotency key, and changes nothing when its totals are not those of the lines. Who sends
+it neither profits from a line nor decided about one.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.actions import books
 from api.actions.audit import Log
-from api.actions.rights import Action, require
+from api.actions.rights import Action, Relation, forbid, require
 from engine.ledger import Event, Part, journal
 from engine.payfile import CSV_MEDIA_TYPE, CSV_NAME
 from engine.refusal import Code, Refused
@@ -41,8 +42,9 @@ PULLED = text(
 )
 FILE_STATE = text("update pay.file set state = :state where tenant_id = :tenant and id = :id")
 LINES = text(
-    """select line_id, award_ref, currency, amount_minor, state from pay.line
-        where tenant_id = :tenant and file_id = :id order by line_id"""
+    """select l.line_id, l.award_ref, l.person_id, l.currency, l.amount_minor, l.state, a.submitted_by, a.approved_by
+         from pay.line l left join pay.award a on a.tenant_id = l.tenant_id and a.award_ref = l.award_ref
+        where l.tenant_id = :tenant and l.file_id = :id order by l.line_id"""
 )
 LINE_STATE = text("update pay.line set state = :state where tenant_id = :tenant and line_id = any(:ids)")
 AWARD_STATE = text(
@@ -163,6 +165,7 @@ async def acknowledge(
             return dict(heard.answer)
         said = read_ack(signed, receiver_keys)
         lines = (await connection.execute(LINES, {"tenant": viewer.tenant_id, "id": file.id})).all()
+        separate(viewer, lines)
         rejected = fits(said, address, file, lines)
         state = await settle(connection, log, viewer, file, lines, said["stage"], rejected, now)
         answer = {"file_id": str(file.id), "state": state, "rejected_lines": sorted(rejected)}
@@ -181,6 +184,16 @@ async def acknowledge(
         return answer
 
 
+def separate(viewer: Viewer, lines: Any) -> None:
+    """Whoever says that it was paid neither profits from it nor decided about it."""
+    for relation, column in (
+        (Relation.BENEFICIARY, "person_id"),
+        (Relation.SUBMITTER, "submitted_by"),
+        (Relation.APPROVER, "approved_by"),
+    ):
+        forbid(Action.PAYOUT_ACKNOWLEDGE, relation, sum(getattr(line, column) == viewer.person_id for line in lines))
+
+
 def read_ack(signed: bytes, receiver_keys: Mapping[str, Any]) -> dict[str, Any]:
     """The acknowledgement, once its signature fits a registered key of the receiver."""
     try:
@@ -193,11 +206,24 @@ def read_ack(signed: bytes, receiver_keys: Mapping[str, Any]) -> dict[str, Any]:
             f"The acknowledgement cannot be trusted ({type(wrong).__name__}).",
             "Sign its canonical JSON as a compact JWS with the key that was registered for the receiver.",
         ) from None
-    if not isinstance(said, dict) or set(said) != MEMBERS or said["type"] != "evenhand-payout-ack/v1":
+    if not as_agreed(said):
         raise Refused(
             Code.BAD_INPUT, "The acknowledgement has other members than agreed.", "Send exactly the agreed ones."
         )
-    return said
+    return dict(said)
+
+
+def as_agreed(said: Any) -> bool:
+    """Has it the members of the agreed form? One status for the file, and exceptions that name lines."""
+    return (
+        isinstance(said, dict)
+        and set(said) == MEMBERS
+        and (said["v"], said["type"]) == (1, "evenhand-payout-ack/v1")
+        and isinstance(said["stage"], str)
+        and said["default_status"] == said["stage"]
+        and isinstance(said["exceptions"], list)
+        and all(isinstance(each, dict) and isinstance(each.get("line_id"), str) for each in said["exceptions"])
+    )
 
 
 def fits(said: Mapping[str, Any], address: Address, file: Any, lines: Any) -> frozenset[str]:
@@ -268,8 +294,14 @@ async def settle(
         if not moved:
             continue
         scope = {"tenant": viewer.tenant_id}
-        await connection.execute(LINE_STATE, scope | {"ids": [x.line_id for x in moved], "state": line_state})
-        await connection.execute(AWARD_STATE, scope | {"refs": [x.award_ref for x in moved], "state": award_state})
+        settled = await connection.execute(LINE_STATE, scope | {"ids": [x.line_id for x in moved], "state": line_state})
+        turned = await connection.execute(
+            AWARD_STATE, scope | {"refs": [x.award_ref for x in moved], "state": award_state}
+        )
+        if (settled.rowcount, turned.rowcount) != (len(moved), len(moved)):  # a refused UPDATE is silent
+            raise Refused(
+                Code.STATE_CONFLICT, "Some awards changed meanwhile.", "Read the file again, and say it anew."
+            )
         for currency in sorted({line.currency for line in moved}):
             parts = [Part(x.amount_minor, x.award_ref, x.line_id) for x in moved if x.currency == currency]
             booking = journal(event, f"{file.id}:{stage}", currency, parts, booked_on=now.date())

@@ -30,6 +30,7 @@ class Action(StrEnum):
 class Relation(StrEnum):
     BENEFICIARY = "BENEFICIARY"
     SUBMITTER = "SUBMITTER"
+    APPROVER = "APPROVER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ RIGHTS: Mapping[Action, Right] = {
     Action.PAYOUT_APPROVE: Right(frozenset({Role.FINANCE}), frozenset({Relation.BENEFICIARY, Relation.SUBMITTER})),
     Action.PAYOUT_RELEASE: Right(frozenset({Role.FINANCE}), frozenset({Relation.BENEFICIARY, Relation.SUBMITTER})),
     Action.PAYOUT_READ: Right(frozenset({Role.PAYROLL, Role.AUDITOR})),
-    Action.PAYOUT_ACKNOWLEDGE: Right(frozenset({Role.PAYROLL})),
+    Action.PAYOUT_ACKNOWLEDGE: Right(frozenset({Role.PAYROLL}), frozenset(Relation)),
 }
 
 HELD = text(
@@ -72,5 +73,5 @@ def forbid(action: Action, relation: Relation, count: int) -> None:
         raise Refused(
             Code.SOD_VIOLATION,
             f"{action.value.lower().replace('_', ' ')} by the {relation.value.lower()} of {count} of the awards.",
-            "Have it done by somebody who neither submitted the awards nor profits from them.",
+            "Have it done by somebody who neither decided about the awards nor profits from them.",
         )

@@ -27,6 +27,9 @@ create policy overseer on pay.award for select to evenhand_app, evenhand_pay
   using ((select app.granted('HR')) or (select app.granted('FINANCE')) or (select app.granted('AUDITOR')));
 create policy payroll on pay.award for select to evenhand_app, evenhand_pay
   using (state in ('IN_PAYROLL', 'PAID') and (select app.granted('PAYROLL')));
+-- payroll sends lines back: the awards of every line that it was handed, whatever became of them
+create policy handed_over on pay.award for select to evenhand_pay
+  using ((select app.granted('PAYROLL')) and award_ref in (select l.award_ref from pay.line l));
 create policy submit on pay.award for insert to evenhand_pay
   with check (state = 'SUBMITTED' and submitted_by = (select app.person()) and person_id <> (select app.person())
               and (select app.granted('HR')));
