@@ -38,27 +38,33 @@ def incidents(measure: str, at: str) -> str:
 
 
 def changes(measure: str, at: str) -> str:
-    return f"""select c.id, c.revision_id, c.number, c.service_id, c.team_id, c.{at}, ({measure})::bigint,
-       null::text, null::uuid
+    """Changes that somebody must approve. One of an unknown type may be such a change: it is listed as unknown."""
+    return f"""select c.id, c.revision_id, c.number, c.service_id, c.team_id, c.{at},
+       (case when c.change_type is not null then {measure} end)::bigint, null::text, null::uuid
   from mirror.change c
  where c.tenant_id = :tenant and c.gone_at is null and c.{at} >= :starts and c.{at} < :ends
-   and c.change_type in ('NORMAL', 'EMERGENCY') and c.state is distinct from 'CANCELLED'"""  # noqa: S608
+   and coalesce(c.change_type, 'NORMAL') in ('NORMAL', 'EMERGENCY')
+   and c.state is distinct from 'CANCELLED'"""  # noqa: S608
 
 
-APPROVED = """exists (select from mirror.change_approval a where a.tenant_id = c.tenant_id and a.change_id = c.id
-                and a.state = 'APPROVED' and a.gone_at is null)"""
+# By a person: an account that is known to be a machine approves nothing.
+APPROVED = """exists (select from mirror.change_approval a left join mirror.person who
+                  on who.tenant_id = a.tenant_id and who.id = a.approver_id
+                where a.tenant_id = c.tenant_id and a.change_id = c.id and a.state = 'APPROVED' and a.gone_at is null
+                  and who.human is not false)"""
 
 # Measure -> rows (record, revision, number, service, team, moment, measure, left_out, evidence).
 POPULATION: Mapping[Measure, str] = {
-    # Time on hold is what the customer-facing resolution clock recorded as paused inside business hours.
+    # Time on hold is what the customer-facing resolution clock recorded as paused inside business hours. A hold that is
+    # longer than all of the business time was counted in other hours: the rest is unknown, not 0, the best there is.
     Measure.BUSINESS_SECONDS_TO_RESOLVE: incidents(
-        # greatest() skips NULL: without the case an unknown time would count as 0, the best there is.
-        """case when i.resolve_business_seconds is not null then greatest(0, i.resolve_business_seconds
-             - coalesce((select max(t.business_pause_seconds)
+        """select case when i.resolve_business_seconds = 0 then 0
+               when hold.seconds <= i.resolve_business_seconds then i.resolve_business_seconds - hold.seconds end
+             from (select coalesce(max(t.business_pause_seconds), 0) as seconds
              from mirror.task_sla t left join mirror.sla_definition d
                on d.tenant_id = t.tenant_id and d.id = t.definition_id
             where t.tenant_id = i.tenant_id and t.task_id = i.id and t.gone_at is null
-              and coalesce(t.sla_type, d.sla_type) = 'SLA' and coalesce(t.target, d.target) = 'RESOLUTION'), 0)) end""",
+              and coalesce(t.sla_type, d.sla_type) = 'SLA' and coalesce(t.target, d.target) = 'RESOLUTION') hold""",
         "resolved_at",
     ),
     Measure.SECONDS_TO_RESOLVE: incidents("i.resolve_seconds", "resolved_at"),
@@ -70,7 +76,7 @@ POPULATION: Mapping[Measure, str] = {
   join mirror.incident i on i.tenant_id = t.tenant_id and i.id = t.task_id and i.gone_at is null
   left join mirror.sla_definition d on d.tenant_id = t.tenant_id and d.id = t.definition_id {SOMEBODY_ELSES}
  where t.tenant_id = :tenant and t.gone_at is null and t.ended_at >= :starts and t.ended_at < :ends
-   and t.stage = 'COMPLETED' and coalesce(t.sla_type, d.sla_type) = 'SLA'
+   and t.stage = 'COMPLETED' and i.state is distinct from 'CANCELLED' and coalesce(t.sla_type, d.sla_type) = 'SLA'
    and coalesce(t.target, d.target) = 'RESOLUTION'""",  # noqa: S608
     Measure.MADE_SLA: incidents("i.made_sla::int", "opened_at"),
     Measure.REOPENED: incidents("(i.reopen_count > 0)::int", "opened_at"),

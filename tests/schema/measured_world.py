@@ -53,7 +53,7 @@ TEAMS = [key("team", number) for number in (1, 2)]
 PEOPLE = [key("person", number) for number in (1, 2)]
 TABLES = {
     "incident": mirror.Incident, "change": mirror.Change, "approval": mirror.ChangeApproval, "problem": mirror.Problem,
-    "definition": mirror.SlaDefinition, "clock": mirror.TaskSla, "answer": mirror.CsatResponse,
+    "definition": mirror.SlaDefinition, "clock": mirror.TaskSla, "answer": mirror.CsatResponse, "person": mirror.Person,
 }  # fmt: skip
 
 
@@ -127,7 +127,9 @@ SHAPES: dict[str, tuple[int, dict[str, st.SearchStrategy[Any]]]] = {
         "outcome": word(ChangeOutcome), "service_id": somewhere, "team_id": some_team, "unauthorized": yes_no,
         "approval_decided_at": moments, "work_started_at": moments, "closed_at": moments,
     }),
-    "approval": (5, {"change_id": reference("change"), "state": likely("APPROVED", ApprovalState)}),
+    "approval": (5, {"change_id": reference("change"), "state": likely("APPROVED", ApprovalState),
+                     "approver_id": somebody}),
+    "person": (2, {"human": yes_no}),
     "answer": (4, {"task_id": reference("incident"), "rating": st.sampled_from([1, 3, 4, 5, None]),
                    "answered_at": moments}),
 }  # fmt: skip
@@ -205,7 +207,9 @@ def every_combination() -> World:
               for no, row in enumerate(paused)],
         ],
         "change": [*changes, *asked],
-        "approval": [complete("approval", no, {"change_id": row["id"], "state": state, "gone_at": left})
+        "person": product("person", human=[True, False]),
+        "approval": [complete("approval", no, {"change_id": row["id"], "state": state, "gone_at": left,
+                                               "approver_id": (*PEOPLE, None)[no % 3]})
                      for no, (row, (state, left)) in enumerate(zip(changes, itertools.cycle(
                          [("APPROVED", None), ("REJECTED", None), ("APPROVED", STARTS), (None, None)])))],
         "answer": product("answer", task_id=[row["id"] for row in (caused[0], timed[0], timed[-1])],
@@ -265,11 +269,12 @@ def somebody_elses(world: World, incident: Row) -> tuple[str | None, UUID | None
 
 
 def business_seconds(world: World, row: Row) -> int | None:
-    """Business time less the longest hold that an agreed clock of the incident noted; unknown stays unknown."""
+    """Business time less the longest hold that an agreed clock noted; unknown when the hold cannot lie inside it."""
     if row["resolve_business_seconds"] is None:
         return None
     clocks = [c for c in there(world.rows["clock"]) if c["task_id"] == row["id"] and agreed(world, c)]
-    return max(0, int(row["resolve_business_seconds"]) - max([c["business_pause_seconds"] or 0 for c in clocks] or [0]))
+    whole, hold = int(row["resolve_business_seconds"]), max([c["business_pause_seconds"] or 0 for c in clocks] or [0])
+    return 0 if whole == 0 else whole - hold if hold <= whole else None
 
 
 def flag(answer: bool | None) -> int | None:
@@ -302,7 +307,9 @@ def succeeded(world: World, row: Row) -> int | None:
 
 
 def approved_first(world: World, row: Row) -> int | None:
-    asked = any(a["change_id"] == row["id"] and a["state"] == "APPROVED" for a in there(world.rows["approval"]))
+    machines = [person["id"] for person in world.rows["person"] if person["human"] is False]
+    approvals = [a for a in there(world.rows["approval"]) if a["approver_id"] not in machines]
+    asked = any(a["change_id"] == row["id"] and a["state"] == "APPROVED" for a in approvals)
     if row["unauthorized"] or not asked:
         return 0
     return None if row["approval_decided_at"] is None else int(row["approval_decided_at"] <= row["work_started_at"])
@@ -311,9 +318,10 @@ def approved_first(world: World, row: Row) -> int | None:
 def of_changes(world: World, metric: Metric) -> Iterator[Counted]:
     measure = {Measure.CHANGE_SUCCEEDED: succeeded, Measure.APPROVED_BEFORE_WORK: approved_first}[metric.measure]
     for row in there(world.rows["change"]):
-        kept = row["change_type"] in ("NORMAL", "EMERGENCY") and row["state"] != "CANCELLED"
+        kept = row["change_type"] in ("NORMAL", "EMERGENCY", None) and row["state"] != "CANCELLED"
         if kept and inside(row[metric.finality]):
-            yield Counted(row["id"], row["service_id"], row["team_id"], measure(world, row))
+            known = None if row["change_type"] is None else measure(world, row)
+            yield Counted(row["id"], row["service_id"], row["team_id"], known)
 
 
 def kept_agreement(clock: Row) -> int | None:
@@ -327,7 +335,7 @@ def of_clocks(world: World, metric: Metric) -> Iterator[Counted]:
     for row in there(world.rows["clock"]):
         task = world.by_id("incident", row["task_id"])
         counts = row["stage"] == "COMPLETED" and agreed(world, row) and inside(row[metric.finality])
-        if counts and task and task["gone_at"] is None:
+        if counts and task and task["gone_at"] is None and task["state"] != "CANCELLED":
             measure = kept_agreement(row)
             yield Counted(row["id"], task["service_id"], task["team_id"], measure, *somebody_elses(world, task))
 
