@@ -72,6 +72,8 @@ def read_delivery(delivered: Delivered, translator: Translator) -> Reading:
             _read_record(reading, delivered, entity, record, translator)
     except Unreadable as unreadable:
         return Reading(delivered.id, dead=str(unreadable))
+    except Exception as error:  # what no reader foresaw is set aside: left READY it would hold up the inbox for ever
+        return Reading(delivered.id, dead=f"The delivery could not be read ({type(error).__name__}).")
     reading.refetch, reading.suspected, reading.note = hook.refetch, hook.suspected, hook.note
     return reading
 
@@ -120,4 +122,8 @@ def _shown(text: str) -> str:
 
 def _mark(record: Any) -> str:
     """The same bad record is listed once, however often it comes."""
-    return f"unplaced-{sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]}"
+    try:
+        content = json.dumps(record, sort_keys=True)
+    except RecursionError:  # orjson reads deeper than json writes
+        return "unplaced-nested-too-deep"
+    return f"unplaced-{sha256(content.encode()).hexdigest()[:16]}"

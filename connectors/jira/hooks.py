@@ -10,6 +10,7 @@ from connectors.source import Hint, Hook, Unreadable
 from engine.words import Source
 
 DELETED = "jira:issue_deleted"
+ID_MAX_DIGITS = 18  # a number of 64 bits; a longer one would only be refused when it is asked for
 
 
 def read_hook(body: Mapping[str, Any]) -> Hook:
@@ -20,7 +21,7 @@ def read_hook(body: Mapping[str, Any]) -> Hook:
     if issue is None:
         return Hook()
     issue_id = issue.get("id") if isinstance(issue, dict) else None
-    if not (isinstance(issue_id, str) and issue_id.isascii() and issue_id.isdigit()):
+    if not (isinstance(issue_id, str) and issue_id.isascii() and issue_id.isdigit() and len(issue_id) <= ID_MAX_DIGITS):
         raise Unreadable(f"The Jira event {event[:80]!r} speaks of an issue without an id.")
     hints = (Hint(Source.JIRA, "issue", issue_id),)
     return Hook(suspected=hints) if event == DELETED else Hook(refetch=hints)

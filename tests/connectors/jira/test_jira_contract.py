@@ -80,7 +80,14 @@ def test_a_webhook_is_a_hint_and_never_data(body: dict[str, Any], expected: Hook
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"webhookEvent": 3}, {"webhookEvent": "x", "issue": {"id": "OPS-1"}}, {"webhookEvent": "x", "issue": 3}],
+    [
+        {},
+        {"webhookEvent": 3},
+        {"webhookEvent": "x", "issue": {"id": "OPS-1"}},
+        {"webhookEvent": "x", "issue": 3},
+        {"webhookEvent": "x", "issue": {"id": "9" * 19}},
+        {"webhookEvent": "x", "issue": {"id": "9" * 5000}},
+    ],
 )
 def test_a_body_that_is_no_jira_event_is_unreadable(body: dict[str, Any]) -> None:
     with pytest.raises(Unreadable, match="Jira event"):
