@@ -24,6 +24,7 @@ from graphql import (
     VariableNode,
     get_named_type,
 )
+from graphql.execution.values import get_variable_values
 
 from engine.refusal import Code, Refused
 
@@ -37,9 +38,15 @@ EXPLAIN_PRICE = 50
 def price(
     schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, variables: Mapping[str, Any]
 ) -> int:
-    """The price of this operation of a valid document; refuses one over the maximum."""
+    """The price of this operation of a valid document; refuses one over the maximum.
+
+    Variables count as they will be used: with the operation's own defaults, 200.0 as 200. Wrong ones are refused here.
+    """
+    given = get_variable_values(schema, operation.variable_definitions or (), dict(variables), max_errors=1)
+    if isinstance(given, list):
+        raise given[0]
     root = schema.mutation_type if operation.operation is OperationType.MUTATION else schema.query_type
-    found = _Prices(schema, document, variables).of(operation.selection_set, root).whole
+    found = _Prices(schema, document, given.coerced).of(operation.selection_set, root).whole
     if found > PRICE_MAX:
         raise Refused(
             Code.COST_EXCEEDED, f"The operation costs {found}; {PRICE_MAX} are allowed.", "Ask for smaller pages."
@@ -104,7 +111,7 @@ class _Prices:
         if parent.name.endswith(("Connection", "Edge")):
             return below if name in PLUMBING else Price(0, 1 + below.whole)
         sizes = [size for size in (self._number(field, declared, each) for each in SIZES) if size is not None]
-        extra = EXPLAIN_PRICE * (self._number(field, declared, "depth") or 0) if name == "explain" else 0
+        extra = EXPLAIN_PRICE * max(0, self._number(field, declared, "depth") or 0) if name == "explain" else 0
         size = max([1, *sizes])
         if "limit" in declared.args or "ids" in declared.args:
             return Price(1 + extra + size * (1 + below.whole))

@@ -180,6 +180,32 @@ async def test_what_costs_too_much_does_not_run(ask: Asking) -> None:
     assert refused["errors"][0]["extensions"]["code"] == "COST_EXCEEDED"
 
 
+@pytest.mark.parametrize(
+    ("head", "size", "variables"),
+    [
+        ("query ($n: Int)", "$n", {"n": 200}),
+        ("query ($n: Int)", "$n", {"n": 200.0}),
+        ("query ($n: Int = 200)", "$n", {}),
+        ("query ($n: Int! = 200)", "$n", {}),
+        ("", "200", {}),
+    ],
+)
+async def test_a_size_costs_the_same_however_it_is_given(
+    ask: Asking, head: str, size: str, variables: dict[str, object]
+) -> None:
+    query = f"{head} {{ people(first: {size}) {{ nodes {{ reports(first: {size}) {{ nodes {{ name }} }} }} }} }}"
+    refused = (await send(ask, asked(query, **variables))).json()
+    assert refused["errors"][0]["extensions"]["code"] == "COST_EXCEEDED"
+    assert "data" not in refused
+
+
+async def test_no_field_takes_away_from_the_price_of_others(ask: Asking) -> None:
+    query = """{ explain(id: "x", depth: -2147483648) { root { label } }
+                 people(first: 200) { nodes { reports(first: 200) { nodes { name } } } } }"""
+    refused = (await send(ask, asked(query))).json()
+    assert refused["errors"][0]["extensions"]["code"] == "COST_EXCEEDED"
+
+
 async def test_errors_suggest_nothing(ask: Asking) -> None:
     """Neither names of fields nor of types nor of enum values are given away to somebody who guesses."""
     for query in (
