@@ -6,12 +6,19 @@ create or replace function app.tenant() returns uuid stable language sql as
 create or replace function app.person() returns uuid stable language sql as
   $$ select nullif(current_setting('app.person_id', true), '')::uuid $$;
 
--- Does the viewer hold this role now? Grants stand in the database, never in a token.
+-- Do the tools say that the viewer has left? A grant of somebody whom no tool knows, such as an outside auditor, counts.
+create or replace function app.left_us() returns boolean stable security definer
+  set search_path = mirror, pg_temp language sql as
+  $$ select exists (select from mirror.person p where p.tenant_id = app.tenant() and p.id = app.person()
+                    and (p.active is false or p.gone_at is not null)) $$;
+
+-- Does the viewer hold this role now? Grants stand in the database, never in a token; they end with the account.
 create or replace function app.granted(wanted text) returns boolean stable security definer
   set search_path = access, pg_temp language sql as
   $$ select exists (select from access.role_grant g
        where g.tenant_id = app.tenant() and g.person_id = app.person() and g.role = wanted
-         and g.valid_from <= now() and (g.valid_to is null or now() < g.valid_to)) $$;
+         and g.valid_from <= now() and (g.valid_to is null or now() < g.valid_to))
+       and not app.left_us() $$;
 
 -- Is the viewer somebody we know and who is still here?
 create or replace function app.member() returns boolean stable security definer
@@ -19,7 +26,7 @@ create or replace function app.member() returns boolean stable security definer
   $$ select exists (select from mirror.person p where p.tenant_id = app.tenant() and p.id = app.person()
                     and p.active and p.gone_at is null)
          or exists (select from access.role_grant g where g.tenant_id = app.tenant() and g.person_id = app.person()
-                    and g.valid_from <= now() and (g.valid_to is null or now() < g.valid_to)) $$;
+                    and g.valid_from <= now() and (g.valid_to is null or now() < g.valid_to)) and not app.left_us() $$;
 
 -- Everybody below the viewer in the line.
 create or replace function app.reports() returns setof uuid stable security definer
@@ -44,8 +51,8 @@ create or replace function app.teams() returns setof uuid stable security define
 
 revoke execute on all functions in schema app from public;
 grant usage on schema app to evenhand_app, evenhand_intake, evenhand_worker, evenhand_pay, evenhand_sequencer;
-grant execute on function app.tenant(), app.person(), app.granted(text), app.member(), app.reports(), app.managers(),
-  app.teams() to evenhand_app, evenhand_intake, evenhand_worker, evenhand_pay, evenhand_sequencer;
+grant execute on function app.tenant(), app.person(), app.left_us(), app.granted(text), app.member(), app.reports(),
+  app.managers(), app.teams() to evenhand_app, evenhand_intake, evenhand_worker, evenhand_pay, evenhand_sequencer;
 
 -- Row security on every table of ours, for its owner too; and the tenant wall before every other policy.
 -- All policies and grants are laid anew each time, so what these files say is all there is.
