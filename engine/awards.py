@@ -51,7 +51,6 @@ def allocate(
 
 def award(
     currency: str,
-    label: str,
     splits: Sequence[SplitResult],
     targets: Mapping[tuple[str, str], Finding],
     scores: Mapping[str, ScoreResult],
@@ -76,7 +75,7 @@ def award(
         )
         parts.append(AwardPart(split.service_id, int(target.value), score.value, earned))
         nodes.append(node)
-    return _summed(currency, label, splits[0].person_id, parts, nodes) if parts else None
+    return _summed(currency, splits[0].person_id, parts, nodes) if parts else None
 
 
 def target_findings(
@@ -208,17 +207,15 @@ def _dealt(amount: int, total: Finding, share: Finding, kind: TraceKind, label: 
     return Finding(amount, total.unit, kind, Op.ALLOCATE, params, (total, share), label)
 
 
-def _summed(
-    currency: str, label: str, person_id: str, parts: Sequence[AwardPart], nodes: Sequence[Finding]
-) -> AwardResult:
-    """The parts of an award in one sum, rounded once."""
+def _summed(currency: str, person_id: str, parts: Sequence[AwardPart], nodes: Sequence[Finding]) -> AwardResult:
+    """The parts of an award in one sum, rounded once. Its words name nobody: finance decides it without the name."""
     unit, target = money_unit(currency), sum(part.target_minor for part in parts)
     known = [part.earned for part in parts if part.earned is not None]
     whole = sum(known, Fraction(0)) if len(known) == len(parts) else None
     status = KpiStatus.NO_DATA if whole is None else KpiStatus.OK
-    summed = Finding(whole, unit, TraceKind.AWARD, Op.SUM, (), tuple(nodes), f"Earned by {label}", status)
+    summed = Finding(whole, unit, TraceKind.AWARD, Op.SUM, (), tuple(nodes), "Earned", status)
     earned = None if whole is None else round_half_up(whole)
-    rounded = Finding(earned, unit, TraceKind.AWARD, Op.ROUND, (), (summed,), f"Award of {label}", status)
+    rounded = Finding(earned, unit, TraceKind.AWARD, Op.ROUND, (), (summed,), "Award", status)
     factor = None if whole is None else whole / target
     return AwardResult(person_id, currency, target, earned, factor, tuple(parts), rounded)
 

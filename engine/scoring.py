@@ -64,7 +64,7 @@ def _settle_people(
     for person_id, own in sorted(_by_person(splits).items()):
         label = labels.get(person_id, person_id)
         person_scores.append(_person_score(Subject(SubjectKind.PERSON, person_id, label), own, targets, scores))
-        if plan.currency is not None and (found := award(plan.currency, label, own, targets, scores)):
+        if plan.currency is not None and (found := award(plan.currency, own, targets, scores)):
             awards.append(found)
             if found.earned_minor is None:
                 subject = Subject(SubjectKind.PERSON, person_id, label)

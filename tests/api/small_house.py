@@ -110,6 +110,10 @@ class Model:
             return set(EARNERS)
         return ({self.who} & set(EARNERS)) | (set(IN_PAYROLL) if self.holds("PAYROLL") else set())
 
+    def reasons(self) -> set[str]:
+        """Whose amounts with the reason: payroll pays without knowing a score."""
+        return {self.who} & set(EARNERS) if self.holds("PAYROLL") else self.amounts()
+
     def batches(self) -> set[int]:
         return {1} if self.holds("PAYROLL", "FINANCE", "HR", "AUDITOR") else set()
 

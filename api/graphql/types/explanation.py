@@ -1,7 +1,7 @@
 """Why a number is what it is: its stored trace as a tree, and the mirrored records at its leaves.
 
 A step can be computed again from its own operation, parameters and the values of its inputs. Values are exact text.
-A trace is shown exactly where its number is: it stands in the same row.
+A trace is shown where its number is, since it stands in the same row; payroll alone sees amounts without their reason.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import ColumnElement, and_, false, or_, select
+from sqlalchemy import ColumnElement, and_, false, or_, select, text
 from strawberry.scalars import JSON
 
 from api.graphql.binding import computed
@@ -19,7 +19,7 @@ from api.graphql.reading import Reading
 from api.graphql.types.scores import EvidenceRecord
 from api.ids import parsed
 from engine.refusal import Code, Refused
-from engine.words import KpiStatus, Op, TraceKind
+from engine.words import KpiStatus, Op, Role, TraceKind
 from schema.tables import money, scores
 
 DEPTH_MAX = 10
@@ -29,8 +29,15 @@ AWARD: Any = money.Award.__table__  # type: ignore[attr-defined]
 KPI: Any = scores.KpiValue.__table__  # type: ignore[attr-defined]
 SCORE: Any = scores.Score.__table__  # type: ignore[attr-defined]
 
-OF_AWARD = select(AWARD_AMOUNT.c.trace, AWARD.c.run_id).join(
-    AWARD, (AWARD.c.tenant_id == AWARD_AMOUNT.c.tenant_id) & (AWARD.c.id == AWARD_AMOUNT.c.award_id)
+# Payroll sees what it pays, but the trace would tell it somebody's score and shares.
+MAY_KNOW_WHY = or_(
+    AWARD_AMOUNT.c.person_id == text("app.person()"),
+    *(text(f"(select app.granted('{role}'))") for role in (Role.HR, Role.FINANCE, Role.AUDITOR)),
+)
+OF_AWARD = (
+    select(AWARD_AMOUNT.c.trace, AWARD.c.run_id)
+    .join(AWARD, (AWARD.c.tenant_id == AWARD_AMOUNT.c.tenant_id) & (AWARD.c.id == AWARD_AMOUNT.c.award_id))
+    .where(MAY_KNOW_WHY)
 )
 # type of the id -> where its trace stands
 TRACES: Mapping[str, tuple[Any, Any]] = {
@@ -91,11 +98,11 @@ def _evidence_of(root: Explanation, table: Any) -> ColumnElement[bool]:
     return and_(c.run_id == root.run_id, or_(false(), *found))
 
 
-async def explain(info: Asked, text: str, depth: int) -> Explanation | None:
+async def explain(info: Asked, id_: str, depth: int) -> Explanation | None:
     """The explanation of the number with this id; null where it is hidden or missing."""
     if not 0 <= depth <= DEPTH_MAX:
         raise Refused(Code.BAD_INPUT, "The depth cannot be given.", f"Use 0 to {DEPTH_MAX}.", ("depth",))
-    found = parsed(text)
+    found = parsed(id_)
     if found is None or found[0] not in TRACES:
         return None
     row = await _stored(info.context.reading, *found)
