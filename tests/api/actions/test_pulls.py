@@ -199,6 +199,8 @@ async def test_other_words_than_agreed_are_refused_without_a_trace(pulled: Firm)
         said | {"exceptions": [{"status": "rejected"}]},
         said | {"exceptions": [{"line_id": 1, "status": "rejected"}]},
         said | {"exceptions": [{"line_id": "L999999", "status": "rejected"}]},
+        said | {"exceptions": [{"line_id": "L000001", "status": "returned"}]},  # what would that mean for the money?
+        said | {"exceptions": [{"line_id": "L000001"}]},
         said | {"receiver": "payroll-fr-01"},
         said | {"sequence": 2},
         said | {"file_id": "0b9d5c1e-7a44-4a0e-9a3b-51f0c2f0a042"},

@@ -86,9 +86,12 @@ async def test_two_databases_and_any_order_of_arrival_give_the_same_hash(scored:
         for start in range(0, len(arrivals), 9):
             await bring_in(firm.store, arrivals[start : start + 9])
         ran = await first_run(firm)
+        said = [each["data"] for each in await firm.payloads("run.closed/v1")]
         here, there = await result_rows(scored, await scored.run_id()), await result_rows(firm, ran.run_id)
     assert ran.result_hash == await scored.value("select result_hash from score.run")
     assert ran.run_id == await scored.run_id()
+    assert said == [each["data"] for each in await scored.payloads("run.closed/v1")]
+    assert (said[0]["result"], said[0]["inputs"]["used"] > 50) == (ran.result_hash, True)
     assert len(here) > 50
     assert [row for row in here if '"revision_id":' not in row] == [row for row in there if '"revision_id":' not in row]
 

@@ -1,0 +1,37 @@
+"""The pool is dealt out once: awards of a second run never stand beside those of a first one."""
+
+from functools import partial
+
+from api.actions import awards, runs
+from engine.refusal import Code
+from engine.words import MirrorKind
+from tests.api.actions.firm import EARNERS, NOW, POOL_MINOR, Firm, at, bring_in, person, refused, version
+
+
+async def newcomer(firm: Firm) -> None:
+    await bring_in(firm.store, [
+        version(MirrorKind.PERSON, "fay", name="fay", employee_number="40009", human=True, active=True),
+        version(MirrorKind.TEAM_MEMBERSHIP, "Pay-fay", team_id=at(MirrorKind.TEAM, "Pay"), person_id=person("fay")),
+    ])  # fmt: skip
+
+
+async def test_who_comes_with_a_later_run_gets_nothing_on_top_of_the_pool(submitted: Firm) -> None:
+    firm, hr = submitted, submitted.viewer("hr")
+    await newcomer(firm)
+    later = await runs.run(firm.store, firm.log, NOW)
+    of_both = """select sum(p.target_minor)::int from pay.award_proposal p
+                  where p.run_id = $1 and p.person_id = $2 or p.run_id <> $1"""
+    assert await firm.value(of_both, later.run_id, person("fay")) > POOL_MINOR
+    submit = partial(awards.submit, firm.store, firm.log, hr, later.run_id, NOW)
+    await refused(firm, Code.STATE_CONFLICT, submit, f"{len(EARNERS)} awards")
+    assert await firm.value("select sum(target_minor)::int from pay.award_amount") == POOL_MINOR
+
+
+async def test_a_later_run_that_finds_nobody_new_submits_nothing_quietly(submitted: Firm) -> None:
+    firm = submitted
+    await bring_in(firm.store, [version(MirrorKind.VENDOR, "v", name="Some vendor")])
+    later = await runs.run(firm.store, firm.log, NOW)
+    assert later.new
+    before = await firm.fingerprint()
+    assert await awards.submit(firm.store, firm.log, firm.viewer("hr"), later.run_id, NOW) == 0
+    assert await firm.fingerprint() == before
