@@ -2,6 +2,8 @@
 
 Submitting takes a run's proposals as they are. Approving books the promise: accrual, award, vesting of its one part.
 Amounts are minor units. An award that was submitted once for a plan, cycle and person is never submitted again.
+Refused: awards of a second run beside those of a first one, which together could be more than the pool; awards of two
+accounts that share an employee number.
 """
 
 from collections.abc import Sequence
@@ -47,12 +49,28 @@ SUBMIT = text(
          from granted g join numbered n using (person_id)
        returning currency, target_minor, earned_minor"""
 )
+# Two runs deal out the same pool: shares of one beside amounts of the other would promise more than there is.
+FROM_OTHER_RUNS = text(
+    """select count(*) from score.run r
+         join score.plan_version v on v.tenant_id = r.tenant_id and v.id = r.plan_version_id
+         join pay.award a on a.tenant_id = r.tenant_id and a.cycle_id = r.cycle_id and a.plan_key = v.plan_key
+        where r.tenant_id = :tenant and r.id = :run_id and a.run_id <> r.id and a.state <> 'REJECTED'"""
+)
 WAITING = text(
     """select a.id, a.award_ref, a.person_id, a.submitted_by, a.version, a.cycle_id, a.run_id, m.currency,
               m.earned_minor
          from pay.award a join pay.award_amount m on m.tenant_id = a.tenant_id and m.award_id = a.id
         where a.tenant_id = :tenant and a.state = 'SUBMITTED' and (a.id = any(:ids) or (:cycle_id)::uuid = a.cycle_id)
         order by a.award_ref"""
+)
+# Two accounts of one person: payroll knows people by their number alone and would pay that person twice.
+SHARED_NUMBER = text(
+    """select string_agg(a.award_ref, ' and ' order by a.award_ref)
+         from pay.award a join mirror.person p on p.tenant_id = a.tenant_id and p.id = a.person_id
+        where a.tenant_id = :tenant and a.cycle_id = any(:cycles) and a.state <> 'REJECTED'
+        group by a.cycle_id, p.employee_number
+       having count(distinct a.person_id) > 1 and bool_or(a.id = any(:ids)) and p.employee_number is not null
+        order by 1 limit 1"""
 )
 DECIDE = text(
     """update pay.award set state = :state, approved_by = :person, approved_at = :now, version = version + 1
@@ -89,6 +107,7 @@ async def submit(store: Store, log: audit.Log, viewer: Viewer, run_id: UUID, now
             )
         ).all()
         if rows:
+            await one_run(connection, viewer, run_id)
             await log.record(
                 connection,
                 viewer,
@@ -99,6 +118,18 @@ async def submit(store: Store, log: audit.Log, viewer: Viewer, run_id: UUID, now
                 at=now,
             )
         return len(rows)
+
+
+async def one_run(connection: AsyncConnection, viewer: Viewer, run_id: UUID) -> None:
+    """Refuse when awards of the same plan and cycle already stand that another run proposed."""
+    scope = {"tenant": viewer.tenant_id, "run_id": run_id}
+    if others := (await connection.execute(FROM_OTHER_RUNS, scope)).scalar_one():
+        raise Refused(
+            Code.STATE_CONFLICT,
+            f"Another run proposed the {others} awards that stand for this plan and cycle; both together could promise "
+            "more than the pool.",
+            "Keep to the run that was submitted; what was found since is for a correction.",
+        )
 
 
 def totals(rows: Sequence[object]) -> dict[str, str]:
@@ -181,6 +212,7 @@ async def approve_these(
     separate(viewer, awards, Action.AWARD_APPROVE)
     if not awards:
         return 0
+    await one_account_each(connection, viewer, awards)
     await decide(connection, viewer, awards, "APPROVED", now)
     journals: list[tuple[Journal, UUID]] = []
     for award in awards:
@@ -202,6 +234,16 @@ async def approve_these(
         journals += [(each, entry) for each in promise(award, now)]
     await books.book(connection, viewer, journals)
     return len(awards)
+
+
+async def one_account_each(connection: AsyncConnection, viewer: Viewer, awards: Sequence[Waiting]) -> None:
+    scope = {"tenant": viewer.tenant_id, "ids": [a.id for a in awards], "cycles": list({a.cycle_id for a in awards})}
+    if both := (await connection.execute(SHARED_NUMBER, scope)).scalar():
+        raise Refused(
+            Code.BAD_INPUT,
+            f"The beneficiaries of {both} are accounts with the same employee number.",
+            "Reject the award of the account that is not the person's own, or correct the number and sync.",
+        )
 
 
 async def decide(

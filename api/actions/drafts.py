@@ -2,7 +2,8 @@
 
 It follows from the database alone: the same rows give the same bytes and the same file id, so two people approve one
 thing, and a restart finds what was approved before. Amounts are minor units, of one currency a file: what is due in
-another one makes the next file. Refuses awards whose beneficiary payroll could not find.
+another one makes the next file. Refuses awards whose beneficiary payroll could not find, and two accounts that earn
+under one employee number: payroll would pay one person twice.
 """
 
 from collections.abc import Mapping
@@ -24,10 +25,17 @@ from schema.store import Viewer
 PAY_AFTER = timedelta(days=9)
 
 PAYABLE = text(
-    """select a.award_ref, a.person_id, a.submitted_by, p.employee_number, m.currency, m.earned_minor
+    """with shared as (
+         select p.employee_number from pay.award a
+           join mirror.person p on p.tenant_id = a.tenant_id and p.id = a.person_id
+          where a.tenant_id = :tenant and a.cycle_id = :cycle_id and a.state not in ('SUBMITTED', 'REJECTED')
+          group by p.employee_number having count(distinct a.person_id) > 1)
+       select a.award_ref, a.person_id, a.submitted_by, p.employee_number, m.currency, m.earned_minor,
+              s.employee_number is not null as shared
          from pay.award a
          join pay.award_amount m on m.tenant_id = a.tenant_id and m.award_id = a.id
          left join mirror.person p on p.tenant_id = a.tenant_id and p.id = a.person_id
+         left join shared s on s.employee_number = p.employee_number
         where a.tenant_id = :tenant and a.cycle_id = :cycle_id and a.state = 'APPROVED' and m.earned_minor > 0
           and not exists (select from pay.line l where l.tenant_id = a.tenant_id and l.award_ref = a.award_ref
                           and l.state in ('open', 'paid'))
@@ -104,6 +112,12 @@ async def draft(
                 Code.BAD_INPUT,
                 f"The beneficiary of {award.award_ref} has no employee number.",
                 "Add it in the tool that people are mirrored from, and sync.",
+            )
+        if award.shared:
+            raise Refused(
+                Code.BAD_INPUT,
+                f"The beneficiary of {award.award_ref} has another account that earns under the same employee number.",
+                "Correct the number in the tool that people are mirrored from, and sync.",
             )
         lines.append(
             PayLine(

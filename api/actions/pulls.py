@@ -222,8 +222,13 @@ def as_agreed(said: Any) -> bool:
         and isinstance(said["stage"], str)
         and said["default_status"] == said["stage"]
         and isinstance(said["exceptions"], list)
-        and all(isinstance(each, dict) and isinstance(each.get("line_id"), str) for each in said["exceptions"])
+        and all(is_exception(each) for each in said["exceptions"])
     )
+
+
+def is_exception(said: Any) -> bool:
+    """A line that was not taken. Of another status nobody knows what it would mean for the money."""
+    return isinstance(said, dict) and isinstance(said.get("line_id"), str) and said.get("status") == "rejected"
 
 
 def fits(said: Mapping[str, Any], address: Address, file: Any, lines: Any) -> frozenset[str]:
@@ -237,7 +242,7 @@ def fits(said: Mapping[str, Any], address: Address, file: Any, lines: Any) -> fr
             Code.STATE_CONFLICT, f"A file that is {file.state} cannot become {said['stage']}.", "Pull it first."
         )
     known = {line.line_id for line in lines}
-    rejected = frozenset(each["line_id"] for each in said["exceptions"] if each.get("status") == "rejected")
+    rejected = frozenset(each["line_id"] for each in said["exceptions"])
     if not rejected <= known:
         raise Refused(Code.BAD_INPUT, "An exception names a line that is not in the file.", "Name lines of the file.")
     if said["stage"] == "rejected":

@@ -33,9 +33,9 @@ from schema.tables.money import AwardProposal, PoolAllocation
 from schema.tables.scores import AttributionSplit, KpiValue, Run, Score
 
 ATTEMPTS = 5
-# Serialization failure: a record that this run counted was rewritten meanwhile. Unique violation: somebody else
-# computed the same run meanwhile, and the next attempt finds it.
-OVERTAKEN = frozenset({"40001", "23505"})
+# Serialization failure: a record that this run counted was rewritten meanwhile. Deadlock: several of them, in another
+# order. Unique violation: somebody else computed the same run meanwhile, and the next attempt finds it.
+OVERTAKEN = frozenset({"40001", "40P01", "23505"})
 FOUND = text(
     """select id, result_hash from score.run where tenant_id = :tenant and cycle_id = :cycle and plan_version_id = :plan
           and snapshot_hash = :snapshot and engine_version = :engine"""
