@@ -16,9 +16,16 @@ from api.embed import page as embed
 from api.graphql import http as graphql
 from api.house import House
 from engine.refusal import Code, Refused
+from schema.identity import DEFAULT_TENANT
 from schema.store import DbRole
 from webhooks import jira, receive, servicenow
 from webhooks.intake import Intake
+
+TENANT = text(
+    """insert into access.tenant as here (tenant_id, name, frame_ancestors) values (:tenant, 'Default', :origins)
+       on conflict (tenant_id) do update set frame_ancestors = excluded.frame_ancestors
+       where excluded.frame_ancestors not in ('', here.frame_ancestors)"""
+)
 
 
 def create_app(house: House) -> Starlette:
@@ -26,6 +33,7 @@ def create_app(house: House) -> Starlette:
 
     @asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
+        await introduce(house)
         yield
         await intake.close()
 
@@ -43,6 +51,13 @@ def create_app(house: House) -> Starlette:
         exception_handlers={404: _nothing_here, 405: _nothing_here},
         lifespan=life,
     )
+
+
+async def introduce(house: House) -> None:
+    """The tenant's own row. Who may frame its embeds follows from the settings; none set leaves what stands."""
+    async with house.store.begin(DbRole.WORKER) as connection:
+        origins = " ".join(house.settings.frame_ancestors)
+        await connection.execute(TENANT, {"tenant": DEFAULT_TENANT, "origins": origins})
 
 
 def senders(house: House) -> list[receive.Sender]:

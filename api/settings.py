@@ -32,6 +32,7 @@ class ServiceNowSettings:
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
     webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    contract: Path | None = None  # a data contract of the customer's own, instead of the standard one
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class JiraSettings:
     url: str = ""
     user: str = ""
     token: str = field(default="", repr=False)
+    projects: tuple[str, ...] = ("OPS",)
+    contract: Path | None = None
     webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
@@ -87,12 +90,15 @@ def read(environ: Mapping[str, str]) -> Settings:
             client_id=take("SERVICENOW_CLIENT_ID", str, ""),
             client_secret=take("SERVICENOW_CLIENT_SECRET", str, ""),
             webhook_secrets=_secrets(take, "SERVICENOW"),
+            contract=take("SERVICENOW_CONTRACT", _file, None),
         ),
         jira=JiraSettings(
             url=take("JIRA_URL", _web_address, ""),
             user=take("JIRA_USER", str, ""),
             token=take("JIRA_TOKEN", str, ""),
             webhook_secrets=_secrets(take, "JIRA"),
+            projects=take("JIRA_PROJECTS", _words, ("OPS",)),
+            contract=take("JIRA_CONTRACT", _file, None),
         ),
     )
 
@@ -155,6 +161,12 @@ def _database(text: str) -> str:
     if text.partition("://")[0].split("+")[0] not in ("postgres", "postgresql"):
         raise ValueError("it must be a PostgreSQL URL: postgresql://user:password@host:5432/database")
     return text
+
+
+def _file(text: str) -> Path:
+    if not Path(text).is_file():
+        raise ValueError("there is no such file")
+    return Path(text)
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, partial
+from pathlib import Path
 
 from sqlalchemy import text
 
@@ -30,7 +31,6 @@ from connectors.source import Hint, Page, Translator
 from engine.words import Feed, Source
 from schema.store import DbRole, Store
 
-JIRA_PROJECTS = ("OPS",)
 MASTERED = {
     "services": text("select name, source_key from mirror.service where source = 'servicenow' and gone_at is null"),
     "teams": text("select name, source_key from mirror.team where source = 'servicenow' and gone_at is null"),
@@ -95,6 +95,14 @@ class Sources:
 
 
 @cache
+def servicenow_contract_of(path: Path | None) -> servicenow_contract.Contract:
+    """The customer's own contract, or the one that we ship. Read once: a change of it is a restart."""
+    if path is None:
+        return servicenow_contract.standard()
+    return servicenow_contract.read_contract(path.read_text(encoding="utf-8"))
+
+
+@cache
 def governor_of(url: str, account: str) -> Governor:
     """One for all threads of this process that talk to a tool with one account, so that a 429 is remembered."""
     return Governor()
@@ -113,7 +121,7 @@ async def connected(store: Store, settings: Settings) -> Sources:
         tool = settings.servicenow
         servicenow = ServiceNowConfig(
             url=tool.url,
-            contract=servicenow_contract.standard(),
+            contract=servicenow_contract_of(tool.contract),
             user=tool.user,
             password=tool.password,
             client_id=tool.client_id,
@@ -122,8 +130,9 @@ async def connected(store: Store, settings: Settings) -> Sources:
         )
     if settings.jira.url:
         site = settings.jira
-        contract = await with_masters(store, read_contract(plain_contract()))
-        jira = JiraConfig(site.url, site.user, site.token, JIRA_PROJECTS, contract)
+        document = site.contract.read_text(encoding="utf-8") if site.contract else plain_contract()
+        contract = await with_masters(store, read_contract(document))
+        jira = JiraConfig(site.url, site.user, site.token, site.projects, contract)
     return Sources(servicenow, jira)
 
 

@@ -150,8 +150,7 @@ async def score(house: House) -> None:
             raise
         return
     await sequence(house)
-    if ran.new:
-        await write_back(house, ran.run_id)
+    await write_back(house, ran.run_id)  # known writes are known: what was cut off before is sent now
 
 
 async def go_on(house: House) -> None:

@@ -44,10 +44,6 @@ GRANT = text(
     """insert into access.role_grant (tenant_id, person_id, role, granted_by, valid_from)
        values (:tenant, :person_id, :role, :granted_by, :now) on conflict do nothing"""
 )
-TENANT = text(
-    """insert into access.tenant (tenant_id, name, frame_ancestors) values (:tenant, 'Demonstration', :origins)
-       on conflict (tenant_id) do update set frame_ancestors = excluded.frame_ancestors"""
-)
 LEADER = text(
     """select c.manager_id from access.reporting_closure c
          join score.attribution_split a on a.tenant_id = c.tenant_id and a.person_id = c.person_id
@@ -63,10 +59,9 @@ EARNER = text(
 )
 
 
-async def assign(store: Store, now: datetime, origins: str = "") -> dict[str, UUID]:
+async def assign(store: Store, now: datetime) -> dict[str, UUID]:
     """Give out the parts once; later calls return what was given out."""
     async with store.begin(DbRole.WORKER) as connection:
-        await connection.execute(TENANT, {"tenant": DEFAULT_TENANT, "origins": origins})
         given = {
             row.granted_by.removeprefix("demo:"): row.person_id
             for row in (await connection.execute(GRANTED, {"tenant": DEFAULT_TENANT})).all()

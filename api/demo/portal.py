@@ -21,6 +21,7 @@ from api import identity, serving
 from api.demo import cast
 from api.house import House
 from api.ids import global_id
+from api.settings import Settings
 from engine.words import Role
 from schema.store import DbRole, Viewer
 
@@ -48,9 +49,9 @@ SCRIPT = """for (const card of document.querySelectorAll('score-card')) {
 STYLE = "body{font:16px system-ui,sans-serif;max-width:34rem;margin:2rem auto;padding:0 1rem}score-card{display:block}"
 
 
-def origin_of(house: House) -> str:
+def origin_of(settings: Settings) -> str:
     """Where the page is: one port above the API, on this machine."""
-    return f"http://127.0.0.1:{house.settings.port + 1}"
+    return f"http://127.0.0.1:{settings.port + 1}"
 
 
 async def page_of(house: House) -> Starlette:
@@ -70,7 +71,7 @@ async def page_of(house: House) -> Starlette:
     async def token(request: Request) -> Response:
         """What the portal's own server does for its visitor."""
         bearer = identity.mint(house.signer, person, house.clock())
-        wanted = {"resource": request.path_params["score"], "origin": origin_of(house)}
+        wanted = {"resource": request.path_params["score"], "origin": origin_of(house.settings)}
         async with httpx.AsyncClient(base_url=house.settings.public_url, timeout=10) as client:
             answer = await client.post("/embed/v1/tokens", json=wanted, headers={"Authorization": f"Bearer {bearer}"})
         return JSONResponse(answer.json(), answer.status_code)
@@ -97,4 +98,4 @@ async def shown(house: House) -> AsyncIterator[str]:
     """Serve the page until the block ends; gives its address."""
     beside = replace(house.settings, port=house.settings.port + 1)
     async with serving.served(await page_of(house), beside):
-        yield origin_of(house)
+        yield origin_of(house.settings)

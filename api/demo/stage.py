@@ -20,6 +20,7 @@ from typing import Any
 
 import httpx
 
+from api.demo.portal import origin_of
 from api.settings import JiraSettings, ServiceNowSettings, Settings
 from api.signing.folder import once, open_folder
 from engine.refusal import Code, Refused
@@ -83,7 +84,12 @@ def pointed_at(settings: Settings, stage_url: str, secrets: Mapping[str, str], p
         token=secrets["JIRA_TOKEN"],
         webhook_secrets=(secrets["JIRA_HOOK_SECRET"],),
     )
-    return replace(settings, servicenow=servicenow, jira=JiraSettings() if play.log else jira)
+    return replace(
+        settings,
+        servicenow=servicenow,
+        jira=JiraSettings() if play.log else jira,
+        frame_ancestors=(*settings.frame_ancestors, origin_of(settings)),
+    )
 
 
 @asynccontextmanager
@@ -113,13 +119,14 @@ async def sandbox(settings: Settings, play: Play) -> AsyncIterator[Stage]:
 async def ready(process: asyncio.subprocess.Process) -> str:
     """Address of the sandbox, once it says so; its own words when it does not start."""
     assert process.stdout is not None and process.stderr is not None  # noqa: S101, PT018 - both are pipes
-    try:
+    said = f"It said nothing for {START_SECONDS} seconds."
+    found = None
+    with suppress(TimeoutError):
         line = await asyncio.wait_for(process.stdout.readline(), START_SECONDS)
-    except TimeoutError:
-        line = b""
-    found = READY.search(line.decode())
+        found = READY.search(line.decode())
+        if not line:  # it has ended, so its last words are complete
+            said = (await process.stderr.read()).decode()[-500:]
     if not found:
-        said = (await process.stderr.read()).decode()[-500:] if process.returncode is not None else ""
         raise Refused(Code.BAD_INPUT, f"The sandbox did not start. {said}", "Correct what it names and start again.")
     asyncio.ensure_future(process.stderr.read())  # noqa: RUF006 - keeps its pipe from filling up, ends with it
     return found.group(1)

@@ -62,10 +62,9 @@ async def tell(settings: Settings, play: Play, feeds: Feeds, once: bool) -> Mapp
     async with open_stage(settings, play) as (house, stage):
         scenes = Scenes(house, stage, play)
         await scenes.read_tools(feeds)
-        origins = " ".join((*house.settings.frame_ancestors, portal.origin_of(house)))
-        cast_of = await cast.assign(house.store, house.clock(), origins)
+        cast_of = await cast.assign(house.store, house.clock())
         published = await scenes.publish(cast_of)
-        ran = await runs.run(house.store, house.log, house.clock())
+        ran = await runs.run(house.store, house.log, house.clock(), published.plan.key)
         say(f"scored: result hash {ran.result_hash}" + ("" if ran.new else " (as before)"))
         if published.plan.pool:
             await scenes.pay(cast_of, published, ran.run_id)
