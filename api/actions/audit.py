@@ -17,6 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.actions import proofs
+from api.actions.proofs import SYSTEM_ACTOR, pseudonym
 from api.sealing import SYSTEM_KEY_ID, bound_to, seal, unseal
 from api.signing.checkpoints import SignedLine
 from engine.leaf import SALT_BYTES, Leaf, commitment, leaf_bytes, payload_bytes
@@ -28,7 +29,6 @@ from schema.store import SYSTEM, DbRole, Store, Viewer
 SEQUENCER_LOCK = 0x61756474
 BATCH_ENTRIES = 10_000
 FIRST_LOG = 1
-SYSTEM_ACTOR = "system"
 
 # One statement writes both rows: an entry that nobody queues would never get a position.
 RECORD = text(
@@ -201,11 +201,6 @@ class Log:
                 rows = [{"key_name": by.name, "key_id": by.key_id, "line": line} for by, line in lines]
                 await connection.execute(SIGN, [{**key, "size": head.size, **row} for row in rows])
             return checkpoint
-
-
-def pseudonym(person_id: UUID | None) -> str | None:
-    """How payloads name a person."""
-    return None if person_id is None else f"p-{person_id}"
 
 
 def _place(entry_id: UUID) -> bytes:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -32,10 +33,19 @@ LINES = text("select line from audit.note_line where log_id = :log_id and size =
 HASHES = text("select leaf_hash from audit.seq where log_id = :log_id and idx < :size order by idx")
 HEADS = text("select size, root from audit.tree_head where log_id = :log_id order by size")
 PLACES = text(
-    """select s.idx, s.entry_id, s.leaf_hash, e.leaf, e.sealed, e.ty, e.at from audit.seq s
+    """select s.idx, s.entry_id, s.leaf_hash, e.leaf, e.sealed, e.ty, e.at, e.actor_id, e.subject_id, e.object_type,
+              e.object_id from audit.seq s
          left join audit.entry e on e.tenant_id = s.tenant_id and e.id = s.entry_id
         where s.log_id = :log_id order by s.idx"""
 )
+
+
+SYSTEM_ACTOR = "system"
+
+
+def pseudonym(person_id: UUID | None) -> str | None:
+    """How payloads name a person."""
+    return None if person_id is None else f"p-{person_id}"
 
 
 class OpenLog(Protocol):
@@ -127,11 +137,26 @@ def _broken(log: OpenLog, row: "Row[tuple[object, ...]]") -> str:
         leaf = parse_leaf(row.leaf)
         if (leaf.entry_id, leaf.ty, leaf.at) != (row.entry_id, row.ty, row.at):
             return "its columns differ from its leaf"
-        if row.sealed is not None and commitment(*log.open_entry(row.entry_id, row.sealed)) != leaf.commitment:
-            return "its payload does not fit the commitment"
+        if row.sealed is not None:
+            salt, payload = log.open_entry(row.entry_id, row.sealed)
+            if commitment(salt, payload) != leaf.commitment:
+                return "its payload does not fit the commitment"
+            if _about(payload) != _columns(row):
+                return "its columns differ from its payload"
     except Refused as no:
         return no.what
     return ""
+
+
+def _about(payload: bytes) -> tuple[str, ...]:
+    """Who acted, on whom, on what: as the payload says it."""
+    said = orjson.loads(payload)
+    return said["actor"], said.get("subject"), said["object"]["type"], said["object"]["id"]
+
+
+def _columns(row: "Row[tuple[object, ...]]") -> tuple[str | None, ...]:
+    """The same as the entry's columns say it; approvals are counted by them."""
+    return pseudonym(row.actor_id) or SYSTEM_ACTOR, pseudonym(row.subject_id), row.object_type, row.object_id
 
 
 async def _checkpoint(connection: AsyncConnection, log: OpenLog, index: int) -> tuple[str | None, int]:

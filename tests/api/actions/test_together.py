@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from api.actions import awards, plans, proofs, runs
-from engine.refusal import Refused
 from schema.store import DbRole
 from tests.api.actions.firm import NOW, PLACES, Firm, Stages, again, bring_in, happened, plan
 from tests.api.actions.test_pulls import pull, signed, tell, words
@@ -109,11 +108,21 @@ async def test_the_log_proves_the_whole_story_and_finds_a_flipped_byte(pulled: F
         assert (await proofs.verify_log(connection, pulled.log)).broken_index is None
     index, entry = (await pulled.rows("select idx, entry_id from audit.seq order by idx offset 3 limit 1"))[0]
     await pulled.rows("alter table audit.entry disable trigger user")
-    flip = "set_byte(sealed, 20, get_byte(sealed, 20) # 1)"
-    await pulled.rows(f"update audit.entry set sealed = {flip} where id = $1", entry)
-    async with pulled.store.begin(DbRole.SEQUENCER, read_only=True) as connection:
-        try:
-            found = (await proofs.verify_log(connection, pulled.log)).broken_index
-        except Refused:
-            found = index
-    assert found == index
+    await pulled.rows("alter table audit.entry drop constraint leaf_hash_true")
+    flip = "set_byte({0}, 20, get_byte({0}, 20) # 1)"
+    for column, value in {
+        "sealed": flip.format("sealed"),
+        "leaf": flip.format("leaf"),
+        "ty": "'award.rejected/v1'",
+        "at": "at + interval '1 second'",
+        "actor_id": "gen_random_uuid()",
+        "subject_id": "gen_random_uuid()",
+        "object_type": "'payout'",
+        "object_id": "'AW-2026-999999'",
+    }.items():
+        await pulled.rows("create table kept as table audit.entry")
+        await pulled.rows(f"update audit.entry set {column} = {value} where id = $1", entry)
+        async with pulled.store.begin(DbRole.SEQUENCER, read_only=True) as connection:
+            assert (await proofs.verify_log(connection, pulled.log)).broken_index == index, column
+        await pulled.rows(f"update audit.entry e set {column} = k.{column} from kept k where k.id = e.id")
+        await pulled.rows("drop table kept")
