@@ -15,6 +15,7 @@ from engine.refusal import Code, Refused
 from engine.words import KpiStatus, ScoreStatus
 
 LINES_MAX = 8
+ON_TARGET = Decimal(1)
 ACRONYMS = frozenset({"cab", "csat", "kpi", "mttr", "ola", "sla"})
 SCORE = text(
     """select s.*, c.label as cycle_label from score.score s
@@ -23,6 +24,14 @@ SCORE = text(
 LINES = text(
     """select * from score.kpi_value where run_id = :run_id and subject_kind = :kind and subject_id = :subject
           and weight > 0 order by kpi_no, id limit :most"""
+)
+
+# A score without lines of its own is a person's: it comes from the services he stands for, largest share first.
+SERVICES = text(
+    """select v.subject_label, v.value, a.share from score.attribution_split a
+         join score.score v on v.tenant_id = a.tenant_id and v.run_id = a.run_id and v.subject_kind = 'SERVICE'
+          and v.subject_id = a.service_id
+        where a.run_id = :run_id and a.person_id = :subject order by a.share desc, v.subject_label, v.id limit :most"""
 )
 
 
@@ -36,13 +45,15 @@ async def card_of(connection: AsyncConnection, score_id: UUID) -> Card:
     if score is None:
         raise Refused(Code.NOT_FOUND, "There is no such score.", "Ask for a score that you may see.")
     where = {"run_id": score.run_id, "kind": score.subject_kind, "subject": score.subject_id, "most": LINES_MAX}
-    found = (await connection.execute(LINES, where)).all()
+    lines = [_line(row) for row in (await connection.execute(LINES, where)).all()]
+    if not lines:
+        lines = [_service(row) for row in (await connection.execute(SERVICES, where)).all()]
     return Card(
         title=score.subject_label,
         cycle=score.cycle_label,
         score=score.value,
         status=ScoreStatus(score.status),
-        lines=[_line(row) for row in found],
+        lines=lines,
         as_of=score.data_as_of,
         result_hash=score.result_hash,
     )
@@ -59,6 +70,21 @@ def _line(row: Any) -> Line:
         weight=row.weight,
         status=KpiStatus(row.status),
         threshold=threshold(row.trace),
+    )
+
+
+def _service(row: Any) -> Line:
+    """A service's score against being on target, and the person's share of it."""
+    return Line(
+        label=row.subject_label,
+        value=row.value,
+        unit="share",
+        target=ON_TARGET,
+        attainment=row.value,
+        pays=row.value,
+        weight=row.share,
+        status=KpiStatus.OK if row.value is not None else KpiStatus.NO_DATA,
+        threshold=None,
     )
 
 

@@ -5,13 +5,14 @@ import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
-from sqlalchemy import text
+from sqlalchemy import insert, text
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -19,13 +20,16 @@ from starlette.routing import Route
 
 from api import identity
 from api.app import create_app
+from api.embed.scores import card_of
 from api.house import House
 from api.ids import global_id
 from api.signing.keys import Purpose
-from schema.store import SYSTEM, DbRole
+from schema.identity import DEFAULT_TENANT
+from schema.store import SYSTEM, DbRole, Viewer
+from schema.tables.scores import AttributionSplit, Score
 from tests.api.browser import CHROMIUM, browser
 from tests.api.conftest import Asking
-from tests.api.small_house import NOW, key, person
+from tests.api.small_house import CYCLE, NOW, key, person
 
 HOST = "http://127.0.0.1:9321"  # the origin on the tenant's list
 TOKENS = "/embed/v1/tokens"
@@ -66,6 +70,33 @@ async def test_a_token_shows_one_score_to_its_person(ask: Asking) -> None:
         assert f">{name}</text>" in shown.text
         assert shown.headers["cache-control"] == "no-store"
         assert "frame-ancestors 'none'" in shown.headers["content-security-policy"]
+
+
+async def test_a_person_without_lines_of_his_own_sees_the_services_behind_his_score(house: House) -> None:
+    run_id, hers = key("run", "bare"), key("score", "bare-ana")
+    base = {"tenant_id": DEFAULT_TENANT, "run_id": run_id, "cycle_id": CYCLE}
+    whole = {
+        **base,
+        "status": "FINAL",
+        "result_hash": "cd" * 32,
+        "data_as_of": NOW,
+        "trace": {},
+        "value": Decimal("0.8"),
+    }
+    rows = [
+        {**whole, "id": hers, "subject_kind": "PERSON", "subject_id": person("ana"), "subject_label": "ana",
+         "person_id": person("ana")},
+        {**whole, "id": key("score", "bare-mail"), "subject_kind": "SERVICE", "subject_id": key("service", "mail"),
+         "subject_label": "mail", "person_id": None},
+    ]  # fmt: skip
+    split = {**base, "id": key("split", "bare"), "service_id": key("service", "mail"), "person_id": person("ana"),
+             "method": "EQUAL", "role": None, "share_num": 1, "share_den": 4, "share": Decimal("0.25")}  # fmt: skip
+    async with house.store.begin(DbRole.WORKER) as connection:
+        await connection.execute(insert(Score), rows)
+        await connection.execute(insert(AttributionSplit), [split])
+    async with house.store.begin(DbRole.APP, Viewer(person("ana")), read_only=True) as connection:
+        (line,) = (await card_of(connection, hers)).lines
+    assert (line.label, line.value, line.target, line.weight) == ("mail", Decimal("0.8"), 1, Decimal("0.25"))
 
 
 async def test_what_one_may_not_see_gives_no_token(ask: Asking) -> None:
