@@ -6,6 +6,7 @@ side by side with the drain, so that pages are mirrored while the next ones are 
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -168,4 +169,12 @@ async def every(seconds: float, job: Callable[[], Any]) -> None:
             await job()
         except (SourceRefused, SourceUnavailable, Refused) as failed:
             LOG.warning("%s: %s", type(failed).__name__, failed)
+        except Exception as failed:  # a database that restarts, or a defect: without its text, which may hold a value
+            LOG.error("a job failed, it is tried again: %s at %s", type(failed).__name__, place(failed))
         await asyncio.sleep(seconds)
+
+
+def place(failed: Exception) -> str:
+    """Where it happened, without a word of what was said."""
+    frames = traceback.extract_tb(failed.__traceback__)[-3:]
+    return " ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames)
