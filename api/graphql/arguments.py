@@ -239,6 +239,16 @@ def _few(values: Sequence[Any]) -> Sequence[Any]:
 def _word(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, str) and "\0" in value:
-        raise Refused(Code.BAD_INPUT, "A text holds the character U+0000.", "Leave it out.")
-    return value
+    return stored(value) if isinstance(value, str) else value
+
+
+def storable(text: str) -> bool:
+    """Whether a database can hold this text at all: no U+0000, no half of a character."""
+    return not any(each == "\0" or "\ud800" <= each <= "\udfff" for each in text)
+
+
+def stored(text: str) -> str:
+    """A text to look for; refuses what no record can hold."""
+    if not storable(text):
+        raise Refused(Code.BAD_INPUT, "A text holds U+0000 or half a character.", "Leave it out.")
+    return text

@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Select, Table, func, select, tuple_
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from strawberry.types import Info
 
-from api.graphql.arguments import ORDERS, OrderDirection, Ordering, conditions
+from api.graphql.arguments import ORDERS, OrderDirection, Ordering, conditions, storable
 from api.graphql.binding import TYPES, Bound, Match, computed, per_parent
 from api.graphql.reading import Reading
 from engine.refusal import Code, Refused
@@ -203,7 +203,7 @@ def decoded(page: Page, bound: Bound) -> list[Any]:
         order, direction, *texts = json.loads(urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4)))
         if (order, direction) != (page.order, "DESC" if page.descending else "ASC"):
             raise ValueError
-        if len(texts) != len(page.columns) or any(not isinstance(each, str) or "\0" in each for each in texts):
+        if len(texts) != len(page.columns) or any(not isinstance(each, str) or not storable(each) for each in texts):
             raise ValueError
         return [
             _READ[_python_type(bound.table.c[name].type)](each) for name, each in zip(page.columns, texts, strict=True)
@@ -222,9 +222,16 @@ def _text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
+def _number(text: str) -> int:
+    value = int(text)
+    if not -(2**63) <= value < 2**63:
+        raise ValueError
+    return value
+
+
 _READ: dict[type, Callable[[str], Any]] = {
     str: str,
-    int: int,
+    int: _number,
     UUID: UUID,
     datetime: datetime.fromisoformat,
     date: date.fromisoformat,

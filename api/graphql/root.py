@@ -128,9 +128,9 @@ class Query:
             found = parsed(by.id)
             return await by_key(reading, "Person", found[1]) if found and found[0] == "Person" else None
         if isinstance(by.email, str):
-            wanted = PERSON.c.email == by.email
+            wanted = PERSON.c.email == given.stored(by.email)
         else:
-            source, _, key = str(by.source_key).partition(":")
+            source, _, key = given.stored(str(by.source_key)).partition(":")
             wanted = (PERSON.c.source == source) & (PERSON.c.source_key == key)
         rows = await reading.rows(select(PERSON.c.id).where(wanted).order_by(PERSON.c.id).limit(1))
         return await by_key(reading, "Person", rows[0]["id"]) if rows else None

@@ -1,5 +1,7 @@
 """Pages: put together they are the list, in both directions, without gap or repeat; and few statements read them."""
 
+import json
+from base64 import urlsafe_b64encode
 from typing import Any
 
 import pytest
@@ -101,6 +103,32 @@ async def test_impossible_pages_are_refused_with_a_code(ask: Asking, arguments: 
     assert [error["extensions"]["code"] for error in answer["errors"]] == [code]
     assert answer["errors"][0]["extensions"]["fix"]
     assert await ask("ava", "{ scores(first: 1) { nodes { id } } }")
+
+
+def forged(*values: str) -> str:
+    return urlsafe_b64encode(json.dumps(values).encode()).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize(
+    ("field", "cursor"),
+    [
+        ("people", forged("NAME", "ASC", "a\0b", str(person("ana")))),
+        ("people", forged("NAME", "ASC", "\ud800", str(person("ana")))),
+        ("people", forged("NAME", "ASC", "ana", "'; drop table mirror.person; --")),
+        ("payoutBatches", forged("SEQUENCE", "ASC", "payroll-de-01", "9" * 30, str(person("ana")))),
+        ("payoutBatches", forged("SEQUENCE", "ASC", "payroll-de-01", "9" * 5000, str(person("ana")))),
+    ],
+)
+async def test_a_cursor_that_no_row_can_have_is_refused(ask: Asking, field: str, cursor: str) -> None:
+    answer = (await ask.post("ava", f'{{ {field}(first: 1, after: "{cursor}") {{ nodes {{ id }} }} }}')).json()
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["INVALID_CURSOR"]
+
+
+@pytest.mark.parametrize("by", ['email: "a\\u0000b"', 'sourceKey: "servicenow:\\u0000"'])
+async def test_a_text_that_no_record_can_hold_is_refused(ask: Asking, by: str) -> None:
+    answer = (await ask.post("ava", f"{{ person(by: {{{by}}}) {{ name }} }}")).json()
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_INPUT"]
+    assert (await ask("ava", '{ person(by: {email: "ana@example.com"}) { name } }'))["person"] == {"name": "ana"}
 
 
 async def test_a_cursor_of_another_order_is_refused(ask: Asking) -> None:
