@@ -63,7 +63,7 @@ def standard_webhook(headers: Headers, body: bytes, secrets: Sequence[bytes], no
 
 
 def hub_signature(headers: Headers, body: bytes, secrets: Sequence[bytes], now: datetime) -> Genuine | Reason:
-    """Jira's hook has no signed time outside its body: the worker refuses a body `timestamp` older than 24 hours.
+    """Jira signs neither time nor identifier: a captured delivery can be sent anew, and only has an issue read again.
 
     The identifier is the same over retries. Where a Jira sends none, the same body again is the same delivery.
     """
