@@ -108,8 +108,8 @@ with moved as (
              and r.payload_hash = s.payload_hash)
     from seen s where s.newest order by s.id
   on conflict (tenant_id, id) do update
-     set version_no = excluded.version_no, version_at = excluded.version_at, payload_hash = excluded.payload_hash,
-         revision_id = excluded.revision_id, gone_at = null
+     set kind = excluded.kind, version_no = excluded.version_no, version_at = excluded.version_at,
+         payload_hash = excluded.payload_hash, revision_id = excluded.revision_id, gone_at = null
    where (excluded.version_no, excluded.version_at) > (here.version_no, here.version_at)
       or (excluded.version_no = here.version_no and excluded.version_at = here.version_at
           and excluded.payload_hash <> here.payload_hash
@@ -118,6 +118,13 @@ with moved as (
                  from mirror.revision r where r.tenant_id = here.tenant_id and r.id = here.revision_id))
   returning id, kind, revision_id)
 insert into head select id, kind, revision_id from moved
+""")
+
+# Only in Jira can a record become one of another kind: an issue is moved to another type and keeps its id.
+OTHER_KIND = text("""
+select s.id, (select r.kind from mirror.record r where r.tenant_id = (select app.tenant()) and r.id = s.id) as was
+  from seen s where s.newest and s.source = 'jira'
+   and (select r.kind from mirror.record r where r.tenant_id = (select app.tenant()) and r.id = s.id) <> s.kind
 """)
 
 RESOLVE_FAULTS = text("""
@@ -174,12 +181,15 @@ async def write_versions(connection: AsyncConnection, sightings: Sequence[Sighti
     await copy_rows(connection, "seen", SEEN_COLUMNS, seen)
     await copy_rows(connection, "fault", FAULT_COLUMNS, _faults(newest))
     revisions = (await connection.execute(KEEP_REVISIONS)).rowcount
+    turned = (await connection.execute(OTHER_KIND)).all()
     heads = (await connection.execute(MOVE_HEADS, {"never": NEVER})).rowcount
     moved: frozenset[MirrorKind] = frozenset()
     if heads:
         moved = frozenset(MirrorKind(kind) for kind in await connection.scalars(text("select distinct kind from head")))
         for kind in sorted(moved):
             await _write_typed(connection, kind, newest)
+        for row in turned:
+            await connection.execute(_leave(MirrorKind(row.was)), {"id": row.id})
         await connection.execute(RESOLVE_FAULTS)
         await connection.execute(LIST_FAULTS)
     if revisions:
@@ -269,6 +279,17 @@ async def _write_typed(connection: AsyncConnection, kind: MirrorKind, newest: di
     await connection.execute(text(f"truncate {_staging(kind)}"))
     await copy_rows(connection, _staging(kind), (*KEY_COLUMNS, *columns), _typed_rows(kind, columns, newest))
     await connection.execute(keep)
+
+
+@cache
+def _leave(kind: MirrorKind) -> TextClause:
+    """What the record was is gone, once its newest version is something else."""
+    table = f"mirror.{TYPED[kind].__tablename__}"
+    return text(
+        f"""update {table} t set gone_at = r.version_at
+              from head h join mirror.record r on r.tenant_id = (select app.tenant()) and r.id = h.id
+             where h.id = :id and h.kind <> '{kind.value}' and t.tenant_id = r.tenant_id and t.id = h.id"""  # noqa: S608
+    )
 
 
 def _staging(kind: MirrorKind) -> str:
