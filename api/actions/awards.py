@@ -2,8 +2,8 @@
 
 Submitting takes a run's proposals as they are. Approving books the promise: accrual, award, vesting of its one part.
 Amounts are minor units. An award that was submitted once for a plan, cycle and person is never submitted again.
-Refused: awards of a second run beside those of a first one, which together could be more than the pool; awards of two
-accounts that share an employee number.
+Refused: awards of a cycle that still runs; awards of a second run beside those of a first one, which together could be
+more than the pool; awards of two accounts that share an employee number.
 """
 
 from collections.abc import Sequence
@@ -50,11 +50,14 @@ SUBMIT = text(
        returning currency, target_minor, earned_minor"""
 )
 # Two runs deal out the same pool: shares of one beside amounts of the other would promise more than there is.
-FROM_OTHER_RUNS = text(
-    """select count(*) from score.run r
+STANDING = text(
+    """select c.ends_before, (select count(*) from pay.award a
+                where a.tenant_id = r.tenant_id and a.cycle_id = r.cycle_id and a.plan_key = v.plan_key
+                  and a.run_id <> r.id and a.state <> 'REJECTED') as of_other_runs
+         from score.run r
+         join score.cycle c on c.tenant_id = r.tenant_id and c.id = r.cycle_id
          join score.plan_version v on v.tenant_id = r.tenant_id and v.id = r.plan_version_id
-         join pay.award a on a.tenant_id = r.tenant_id and a.cycle_id = r.cycle_id and a.plan_key = v.plan_key
-        where r.tenant_id = :tenant and r.id = :run_id and a.run_id <> r.id and a.state <> 'REJECTED'"""
+        where r.tenant_id = :tenant and r.id = :run_id"""
 )
 WAITING = text(
     """select a.id, a.award_ref, a.person_id, a.submitted_by, a.version, a.cycle_id, a.run_id, m.currency,
@@ -107,7 +110,7 @@ async def submit(store: Store, log: audit.Log, viewer: Viewer, run_id: UUID, now
             )
         ).all()
         if rows:
-            await one_run(connection, viewer, run_id)
+            await due_once(connection, viewer, run_id, now)
             await log.record(
                 connection,
                 viewer,
@@ -120,14 +123,20 @@ async def submit(store: Store, log: audit.Log, viewer: Viewer, run_id: UUID, now
         return len(rows)
 
 
-async def one_run(connection: AsyncConnection, viewer: Viewer, run_id: UUID) -> None:
-    """Refuse when awards of the same plan and cycle already stand that another run proposed."""
-    scope = {"tenant": viewer.tenant_id, "run_id": run_id}
-    if others := (await connection.execute(FROM_OTHER_RUNS, scope)).scalar_one():
+async def due_once(connection: AsyncConnection, viewer: Viewer, run_id: UUID, now: datetime) -> None:
+    """Refuse when the cycle is not over, or when awards of the same plan and cycle stand that another run proposed."""
+    standing = (await connection.execute(STANDING, {"tenant": viewer.tenant_id, "run_id": run_id})).one()
+    if now.date() < standing.ends_before:
         raise Refused(
             Code.STATE_CONFLICT,
-            f"Another run proposed the {others} awards that stand for this plan and cycle; both together could promise "
-            "more than the pool.",
+            f"The cycle runs until {standing.ends_before}, and nobody is awarded twice for one cycle.",
+            "Score again after its end, and submit that.",
+        )
+    if standing.of_other_runs:
+        raise Refused(
+            Code.STATE_CONFLICT,
+            f"Another run proposed the {standing.of_other_runs} awards that stand for this plan and cycle; both "
+            "together could promise more than the pool.",
             "Keep to the run that was submitted; what was found since is for a correction.",
         )
 

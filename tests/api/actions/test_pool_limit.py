@@ -1,5 +1,6 @@
-"""The pool is dealt out once: awards of a second run never stand beside those of a first one."""
+"""The pool is dealt out once, after the cycle: no awards of a second run beside those of a first one."""
 
+from datetime import UTC, datetime
 from functools import partial
 
 from api.actions import awards, runs
@@ -35,3 +36,12 @@ async def test_a_later_run_that_finds_nobody_new_submits_nothing_quietly(submitt
     before = await firm.fingerprint()
     assert await awards.submit(firm.store, firm.log, firm.viewer("hr"), later.run_id, NOW) == 0
     assert await firm.fingerprint() == before
+
+
+async def test_a_cycle_that_still_runs_is_not_awarded(scored: Firm) -> None:
+    firm, hr, run_id = scored, scored.viewer("hr"), await scored.run_id()
+    for early in (datetime(2026, 7, 1, tzinfo=UTC), datetime(2026, 9, 30, 23, 59, tzinfo=UTC)):
+        submit = partial(awards.submit, firm.store, firm.log, hr, run_id, early)
+        await refused(firm, Code.STATE_CONFLICT, submit, "runs until 2026-10-01")
+    over = datetime(2026, 10, 1, tzinfo=UTC)
+    assert await awards.submit(firm.store, firm.log, hr, run_id, over) == len(EARNERS)
