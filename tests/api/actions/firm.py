@@ -18,6 +18,7 @@ import asyncpg
 import orjson
 import pytest
 from sqlalchemy import text
+from sqlmodel import SQLModel
 
 from api.actions import awards, payouts, plans, pulls, runs
 from api.actions.audit import Log
@@ -198,7 +199,7 @@ async def grant(store: Store, who: UUID, role: Role, tenant: UUID = DEFAULT_TENA
         await connection.execute(statement, given | limits)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Firm:
     """One copy of the firm: its database, its log and its keys."""
 
@@ -206,6 +207,12 @@ class Firm:
     store: Store
     log: Log
     signer: DevelopmentSigner
+    admin: asyncpg.Connection | None = None
+
+    async def close(self) -> None:
+        await self.store.close()
+        if self.admin is not None:
+            await self.admin.close()
 
     @property
     def cycle_id(self) -> UUID:
@@ -216,11 +223,9 @@ class Firm:
 
     async def rows(self, statement: str, *values: Any) -> list[Any]:
         """As the administrator, whom no policy hides anything from."""
-        admin = await asyncpg.connect(self.url)
-        try:
-            return list(await admin.fetch(statement, *values))
-        finally:
-            await admin.close()
+        if self.admin is None:
+            self.admin = await asyncpg.connect(self.url, statement_cache_size=0)
+        return list(await self.admin.fetch(statement, *values))
 
     async def value(self, statement: str, *values: Any) -> Any:
         ((found,),) = await self.rows(statement, *values)
@@ -250,15 +255,9 @@ class Firm:
 
     async def fingerprint(self, *, without: Iterable[str] = ()) -> dict[str, str]:
         """What every table holds, as a hash: equal before and after means that nothing was changed."""
-        tables = [
-            f"{row['schemaname']}.{row['tablename']}"
-            for row in await self.rows(
-                "select schemaname, tablename from pg_tables where schemaname = any($1)", SCHEMAS
-            )
-        ]
+        tables = sorted({*map(str, SQLModel.metadata.tables)} - {*without})
         each = "select '{0}', md5(coalesce(string_agg(t::text, E'\\n' order by t::text), '')) from {0} t"
-        union = " union all ".join(each.format(name) for name in sorted(tables) if name not in without)
-        return {row[0]: row[1] for row in await self.rows(union)}
+        return {row[0]: row[1] for row in await self.rows(" union all ".join(map(each.format, tables)))}
 
 
 SCHEMAS = ["access", "audit", "ledger", "mirror", "ops", "pay", "score"]
@@ -326,7 +325,7 @@ class Stages:
         try:
             yield firm
         finally:
-            await firm.store.close()
+            await firm.close()
             await self._administer(f'drop database "{name}" with (force)')
 
     async def _reach(self, stage: str) -> str:
@@ -335,7 +334,7 @@ class Stages:
             name = await self._copy(await self._reach(names[names.index(stage) - 1]))
             firm = self._open(name)
             await STAGES[stage](firm)
-            await firm.store.close()
+            await firm.close()
             self._made[stage] = name
         return self._made[stage]
 
