@@ -44,7 +44,7 @@ async def fetch(client: httpx.AsyncClient, token: str, receiver: str, sequence: 
     listed = await client.get(f"{base}/", headers=headers)
     listed.raise_for_status()
     found = listed.json()
-    folder.mkdir(parents=True, exist_ok=True)
+    open_folder(folder)
     for name in found["files"]:
         answer = await client.get(f"{base}/{name}", headers=headers)
         answer.raise_for_status()

@@ -29,6 +29,7 @@ from api.demo.stage import Play, Stage, pointed_at, sandbox
 from api.house import House
 from api.opening import open_house
 from api.settings import Settings
+from api.signing.folder import open_folder
 from api.verify import verify_folder
 from engine.ledger import beancount_text, hledger_text
 from engine.money import CURRENCY_DIGITS
@@ -170,7 +171,7 @@ class Scenes:
     def write_keys(self) -> None:
         """What a receiver gets over a second channel."""
         signer, out = self._house.signer, self._out
-        out.mkdir(parents=True, exist_ok=True)
+        open_folder(out)  # pay and books: nobody else on this machine reads them
         (out / "payout-ca.pem").write_bytes(signer.payout_ca_pem)
         (out / "jwks.json").write_bytes(orjson.dumps(signer.jwks(), option=orjson.OPT_INDENT_2))
         (out / "log.vkey").write_text(signer.vkey(self._house.log.origin) + "\n")

@@ -76,6 +76,14 @@ def test_the_last_line_sums_up_and_nothing_else_is_printed(told: Told) -> None:
     assert said["audit"]["size"] > said["payout"]["lines"]  # at least a decision for each line
 
 
+def test_pay_and_keys_are_for_their_owner_alone(told: Told) -> None:
+    for folder in (told.place.out, told.place.home / "keys"):
+        assert folder.stat().st_mode & 0o777 == 0o700
+    kept = [path for path in (told.place.home / "keys").rglob("*") if path.is_file()]
+    assert kept
+    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+
+
 def test_stand_ins_shout(told: Told) -> None:
     assert "DEVELOPMENT SIGNER" in told.said
     assert "NOT FOR PAY" in told.said
