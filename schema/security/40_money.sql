@@ -32,7 +32,7 @@ create policy handed_over on pay.award for select to evenhand_pay
   using ((select app.granted('PAYROLL')) and award_ref in (select l.award_ref from pay.line l));
 create policy submit on pay.award for insert to evenhand_pay
   with check (state = 'SUBMITTED' and submitted_by = (select app.person()) and person_id <> (select app.person())
-              and (select app.granted('HR')));
+              and approved_by is null and approved_at is null and (select app.granted('HR')));
 create policy decide on pay.award for update to evenhand_pay
   using (person_id <> (select app.person()) and submitted_by <> (select app.person())
          and ((select app.granted('FINANCE')) or (select app.granted('PAYROLL'))))

@@ -208,6 +208,7 @@ async def test_the_database_refuses_awards_by_the_wrong_author(submitted: Firm) 
         "for himself": ("ann", base | {"by": ann}, DENIED),
         "approved at birth": ("hr", base | {"state": "APPROVED", "approver": person("finance"), "approved_at": NOW},
                               DENIED),
+        "approved in advance": ("hr", base | {"approver": person("finance"), "approved_at": NOW}, DENIED),
         "as it should be": ("hr", base, 1),
     }  # fmt: skip
     found = {what: await forced(firm, firm.viewer(who), INSERT, **row) for what, (who, row, _) in tried.items()}
