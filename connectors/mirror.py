@@ -45,7 +45,7 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a batch changed: revisions that are new, records whose newest version changed, and of which kinds."""
+    """What changed: revisions that are new, records whose newest version or its reading changed; their kinds."""
 
     revisions: int = 0
     heads: int = 0
@@ -120,6 +120,25 @@ with moved as (
 insert into head select id, kind, revision_id from moved
 """)
 
+# A word that the contract did not know, and now does: the same version is read into its row once more. So a Jira issue
+# that came before the service it names is counted when the poll brings it again.
+LEARNED = text("""
+insert into head
+select id, kind, revision_id from (
+  select s.id, s.kind,
+         (select r.revision_id from mirror.record r
+           where r.tenant_id = (select app.tenant()) and r.id = s.id and r.version_no = s.version_no
+             and r.version_at = s.version_at and r.payload_hash = s.payload_hash) as revision_id
+    from seen s
+   where s.newest
+     and (select count(*) from mirror.data_issue i
+           where i.tenant_id = (select app.tenant()) and i.record_id = s.id and i.state = 'OPEN'
+             and i.code = 'UNMAPPED_SOURCE_VALUE'
+             and not exists (select from fault f where f.id = i.record_id and f.field = i.field and f.code = i.code)
+         ) > 0) known
+ where revision_id is not null
+on conflict do nothing
+""")
 # Only in Jira can a record become one of another kind: an issue is moved to another type and keeps its id.
 OTHER_KIND = text("""
 select s.id, (select r.kind from mirror.record r where r.tenant_id = (select app.tenant()) and r.id = s.id) as was
@@ -164,10 +183,14 @@ values ((select app.tenant()), :id, :field, 'MALFORMED', :source, :entity, :key,
 on conflict (tenant_id, record_id, field, code) do update
    set value = excluded.value, what = excluded.what, fix = excluded.fix, state = 'OPEN'
 """)
+# What no contract knows is a part of what the mirror says: once it is known, records count that did not count before.
 SNAPSHOT = text("""
 select encode(sha256(convert_to(coalesce(string_agg(
          source || ':' || entity || ':' || source_key || ':' || encode(payload_hash, 'hex'), E'\n'
-         order by source collate "C", entity collate "C", source_key collate "C"), ''), 'UTF8')), 'hex')
+         order by source collate "C", entity collate "C", source_key collate "C"), '')
+       || coalesce(E'\n\n' || (select string_agg(source || ':' || entity || ':' || source_key || ':' || field, E'\n'
+            order by source collate "C", entity collate "C", source_key collate "C", field collate "C")
+            from mirror.data_issue where state = 'OPEN' and code = 'UNMAPPED_SOURCE_VALUE'), ''), 'UTF8')), 'hex')
   from mirror.record
 """)
 
@@ -183,6 +206,7 @@ async def write_versions(connection: AsyncConnection, sightings: Sequence[Sighti
     revisions = (await connection.execute(KEEP_REVISIONS)).rowcount
     turned = (await connection.execute(OTHER_KIND)).all()
     heads = (await connection.execute(MOVE_HEADS, {"never": NEVER})).rowcount
+    heads += (await connection.execute(LEARNED)).rowcount
     moved: frozenset[MirrorKind] = frozenset()
     if heads:
         moved = frozenset(MirrorKind(kind) for kind in await connection.scalars(text("select distinct kind from head")))
@@ -211,7 +235,7 @@ async def list_unplaced(connection: AsyncConnection, faults: Iterable[Fault]) ->
 
 
 async def snapshot(connection: AsyncConnection) -> str:
-    """sha256 in hex over what every mirrored record holds now, whatever way and order it came."""
+    """sha256 in hex over what every mirrored record holds now and what of it is unknown, whatever way it came."""
     digest: str = (await connection.execute(SNAPSHOT)).scalar_one()
     return digest
 
