@@ -5,7 +5,7 @@ good for five minutes, for this origin. The page itself carries no secret and no
 """
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from html import escape
 from uuid import UUID
@@ -22,6 +22,7 @@ from api.demo import cast
 from api.house import House
 from api.ids import global_id
 from api.settings import Settings
+from engine.refusal import Refused
 from engine.words import Role
 from schema.store import DbRole, Viewer
 
@@ -95,7 +96,12 @@ async def scores_of(house: House, person: UUID) -> Mapping[str, str]:
 
 @asynccontextmanager
 async def shown(house: House) -> AsyncIterator[str]:
-    """Serve the page until the block ends; gives its address."""
+    """Serve the page until the block ends. Says where, or why it is not there: it is only a side show."""
     beside = replace(house.settings, port=house.settings.port + 1)
-    async with serving.served(await page_of(house), beside):
-        yield origin_of(house.settings)
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(serving.served(await page_of(house), beside))
+        except Refused as taken:
+            yield f"not shown: {taken.what}"
+        else:
+            yield f"{origin_of(house.settings)}/  (a page of another origin that frames them)"

@@ -75,8 +75,8 @@ async def tell(settings: Settings, play: Play, feeds: Feeds, once: bool) -> Mapp
         say(f"written back: {written} scores")
         told = await summary(house, ran, cast_of, play.log is not None)
         if not once:
-            async with portal.shown(house) as address:
-                await scenes.invite(address)
+            async with portal.shown(house) as words:
+                await scenes.invite(words)
                 await worker.go_on(house)
         return told
 
@@ -191,13 +191,13 @@ class Scenes:
             (self._out / "ledger.beancount").write_text(beancount_text(journals, CURRENCY_DIGITS))
             (self._out / "ledger.journal").write_text(hledger_text(journals, CURRENCY_DIGITS))
 
-    async def invite(self, portal_address: str) -> None:
+    async def invite(self, portal_words: str) -> None:
         """What to paste and where to look."""
         house = self._house
         base = house.settings.public_url
         print(f"\nEvenhand is serving at {base}  (Ctrl-C ends it)")
         print(f"  GraphQL      {base}/graphql")
-        print(f"  Score cards  {portal_address}/  (a page of another origin that frames them)")
+        print(f"  Score cards  {portal_words}")
         print(f"  Payout       {base}/payouts/{RECEIVER.name}/1/  and the same files in {self._out}")
         tokens = {
             role: identity.mint(house.signer, person, house.clock())

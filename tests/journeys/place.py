@@ -15,9 +15,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from random import randrange
 from types import TracebackType
 from typing import Any
 
+import httpx
 import orjson
 
 MEMORY = Path("/dev/shm")
@@ -60,7 +62,7 @@ class Running:
         with self._more:
             self._more.wait_for(lambda: found() or self._silent, seconds)
             line = found()
-        assert line, f"it never said {words!r}, but:\n" + "\n".join(self.said)
+        assert line, f"it never said {words!r} (exit status {self.process.poll()}), but:\n" + "\n".join(self.said)
         return line
 
     def wait_until(self, *words: str, seconds: float = PATIENCE_SECONDS) -> str:
@@ -139,6 +141,25 @@ class Place:
         assert done.returncode == 0, done.stderr
         return summary(done.stdout)
 
+    def await_ready(self, running: Running, seconds: float = 60) -> None:
+        """Until the server answers; it must not end meanwhile."""
+        end = time.monotonic() + seconds
+        while not self.serves():
+            assert running.process.poll() is None, "\n".join(running.said)
+            assert time.monotonic() < end, "\n".join(running.said)
+            time.sleep(0.1)
+
+    def serves(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=10).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def token(self, role: str) -> str:
+        done = self.evenhand("token", role)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
     @property
     def postmaster(self) -> int:
         """Number of the process that is this home's database."""
@@ -174,9 +195,12 @@ def fresh_place(**settings: str) -> Iterator[Place]:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """One with a free neighbour, for the page that frames cards; below the ports that the system itself gives away."""
+    while True:
+        port = randrange(15_000, 30_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            socket.create_server(("127.0.0.1", port + 1)).close()
+            return port
 
 
 # ---- processes, as `ps` shows them; one that is dead but not yet buried is gone
