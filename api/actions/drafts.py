@@ -59,6 +59,17 @@ class Receiver:
     earning_code: str = "INC"
 
 
+RECEIVERS: Mapping[str, Receiver] = {each.name: each for each in (Receiver(),)}
+
+
+def receiver_called(name: str) -> Receiver:
+    if name not in RECEIVERS:
+        raise Refused(
+            Code.BAD_INPUT, "There is no such receiver.", f"There are: {', '.join(sorted(RECEIVERS))}.", ("receiver",)
+        )
+    return RECEIVERS[name]
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """The next file as it would be: its lines, bytes and place in the chain. Its id names exactly these bytes."""
