@@ -10,7 +10,9 @@ import logging
 import os
 import signal
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -41,6 +43,7 @@ class Words(click.Group):
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
         except asyncio.CancelledError:
+            click.echo("Ended, as asked.", err=True)
             sys.exit(ASKED_TO_END)
 
 
@@ -171,10 +174,76 @@ def plan(document: Path, person: UUID) -> None:
     out(start(publish))
 
 
+ROLE = click.argument(
+    "role",
+    type=click.Choice([role.value.lower().replace("_", "-") for role in Role]),
+    callback=lambda _ctx, _param, word: Role(word.upper().replace("-", "_")),
+)
+
+
 @main.command()
-@click.argument("role", type=click.Choice([role.value.lower().replace("_", "-") for role in Role]))
+@ROLE
+@click.option("--person", type=click.UUID, required=True, help="Who gets it.")
+@click.option("--by", required=True, help="Name of the first person who decided this.")
+@click.option("--and", "by_second", required=True, help="Name of the second one.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD",
+              help="Last day, UTC; required for all roles but itsm-admin.")  # fmt: skip
+def grant(role: Role, person: UUID, by: str, by_second: str, until: datetime | None) -> None:
+    """Give a person a role that two people decided on, or prolong it. It works at once."""
+    from api.actions import access
+    from api.opening import open_house
+
+    end = until.replace(tzinfo=UTC) + timedelta(days=1) if until else None
+
+    async def give(settings: Settings) -> dict[str, Any]:
+        async with open_house(settings) as house:
+            store, log, both, now = house.store, house.log, (by, by_second), house.clock()
+            new = await access.grant(store, log, person_id=person, role=role, by=both, until=end, now=now)
+            return {"role": role, "person": person, "until": end, "new": new}
+
+    out(start(give))
+
+
+@main.command()
+@ROLE
+@click.option("--person", type=click.UUID, required=True, help="Who loses it.")
+@click.option("--by", required=True, help="Name of the first person who decided this.")
+@click.option("--and", "by_second", required=True, help="Name of the second one.")
+def revoke(role: Role, person: UUID, by: str, by_second: str) -> None:
+    """End a role that a person holds. It works at once."""
+    from api.actions import access
+    from api.opening import open_house
+
+    async def end(settings: Settings) -> dict[str, Any]:
+        async with open_house(settings) as house:
+            store, log, both, now = house.store, house.log, (by, by_second), house.clock()
+            await access.revoke(store, log, person_id=person, role=role, by=both, now=now)
+            return {"role": role, "person": person, "revoked": True}
+
+    out(start(end))
+
+
+@main.command()
+def audit() -> None:
+    """Compute every leaf and every root of the audit log again; exit status 1 when one differs from what was stored."""
+    from api.actions import proofs
+    from api.opening import open_house
+    from schema.store import DbRole
+
+    async def check(settings: Settings) -> proofs.Verified:
+        async with open_house(settings) as house, house.store.begin(DbRole.SEQUENCER, read_only=True) as connection:
+            return await proofs.verify_log(connection, house.log)
+
+    found: proofs.Verified = start(check)
+    broken = {} if found.broken_index is None else {"broken_index": found.broken_index, "why": found.why}
+    out({"size": found.size, "root": b64encode(found.root).decode(), "ok": not broken, **broken})
+    sys.exit(FAILED if broken else 0)
+
+
+@main.command()
+@ROLE
 @click.option("--person", type=click.UUID, help="For this person instead of the demonstration's player of the role.")
-def token(role: str, person: UUID | None) -> None:
+def token(role: Role, person: UUID | None) -> None:
     """Print a bearer token of the development issuer, good for one hour. Refuses production."""
     from api import identity
     from api.demo import cast
@@ -182,7 +251,7 @@ def token(role: str, person: UUID | None) -> None:
 
     async def mint(settings: Settings) -> str:
         async with open_house(settings) as house:
-            who = person or await cast.player(house.store, Role(role.upper().replace("-", "_")))
+            who = person or await cast.player(house.store, role)
             return identity.mint(house.signer, who, house.clock())
 
     click.echo(start(mint))
