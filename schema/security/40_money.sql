@@ -20,12 +20,12 @@ grant update (state) on pay.line to evenhand_pay;
 create policy overseer on pay.pool_allocation for select to evenhand_app, evenhand_pay
   using ((select app.granted('HR')) or (select app.granted('FINANCE')) or (select app.granted('AUDITOR')));
 
--- award: factors
+-- award: factors. Payroll gets lines, not the scores behind them: through the API it sees no award of others.
 create policy self on pay.award for select to evenhand_app, evenhand_pay using (person_id = (select app.person()));
 create policy line on pay.award for select to evenhand_app, evenhand_pay using (person_id in (select app.reports()));
 create policy overseer on pay.award for select to evenhand_app, evenhand_pay
   using ((select app.granted('HR')) or (select app.granted('FINANCE')) or (select app.granted('AUDITOR')));
-create policy payroll on pay.award for select to evenhand_app, evenhand_pay
+create policy payroll on pay.award for select to evenhand_pay
   using (state in ('IN_PAYROLL', 'PAID') and (select app.granted('PAYROLL')));
 -- payroll sends lines back: the awards of every line that it was handed, whatever became of them
 create policy handed_over on pay.award for select to evenhand_pay
@@ -43,8 +43,9 @@ create policy self on pay.award_amount for select to evenhand_app, evenhand_pay
   using (person_id = (select app.person()));
 create policy overseer on pay.award_amount for select to evenhand_app, evenhand_pay
   using ((select app.granted('HR')) or (select app.granted('FINANCE')) or (select app.granted('AUDITOR')));
-create policy payroll on pay.award_amount for select to evenhand_app, evenhand_pay
-  using ((select app.granted('PAYROLL')) and award_id in (select a.id from pay.award a where a.state in ('IN_PAYROLL', 'PAID')));
+create policy payroll on pay.award_amount for select to evenhand_pay
+  using ((select app.granted('PAYROLL'))
+         and award_id in (select a.id from pay.award a where a.state in ('IN_PAYROLL', 'PAID')));
 create policy submit on pay.award_amount for insert to evenhand_pay
   with check (person_id <> (select app.person()) and (select app.granted('HR')));
 
@@ -53,7 +54,7 @@ create policy overseer on pay.file for select to evenhand_app, evenhand_pay
   using ((select app.granted('PAYROLL')) or (select app.granted('FINANCE')) or (select app.granted('HR'))
          or (select app.granted('AUDITOR')));
 create policy release on pay.file for insert to evenhand_pay
-  with check (prepared_by = (select app.person()) and (select app.granted('FINANCE')));
+  with check (state = 'PREPARED' and prepared_by = (select app.person()) and (select app.granted('FINANCE')));
 create policy receive on pay.file for update to evenhand_pay
   using ((select app.granted('FINANCE')) or (select app.granted('PAYROLL'))) with check (true);
 create policy receiver on pay.file_part for select to evenhand_pay

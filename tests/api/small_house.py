@@ -102,17 +102,12 @@ class Model:
     def awards(self) -> set[str]:
         if self.holds("HR", "FINANCE", "AUDITOR"):
             return set(EARNERS)
-        paid = set(IN_PAYROLL) if self.holds("PAYROLL") else set()
-        return {name for name in EARNERS if name in self.line} | paid
+        return {name for name in EARNERS if name in self.line}
 
     def amounts(self) -> set[str]:
         if self.holds("HR", "FINANCE", "AUDITOR"):
             return set(EARNERS)
-        return ({self.who} & set(EARNERS)) | (set(IN_PAYROLL) if self.holds("PAYROLL") else set())
-
-    def reasons(self) -> set[str]:
-        """Whose amounts with the reason: payroll pays without knowing a score."""
-        return {self.who} & set(EARNERS) if self.holds("PAYROLL") else self.amounts()
+        return {self.who} & set(EARNERS)
 
     def batches(self) -> set[int]:
         return {1} if self.holds("PAYROLL", "FINANCE", "HR", "AUDITOR") else set()
@@ -279,7 +274,7 @@ def awards() -> list[tuple[Any, list[dict[str, Any]]]]:
 def payout_file() -> dict[str, Any]:
     manifest = json.dumps({"v": 1}).encode()
     return {"tenant_id": DEFAULT_TENANT, "id": key("file", "1"), "receiver": "payroll-de-01", "environment": "test",
-            "sequence": 1, "previous_manifest_sha256": "00" * 32, "cycle_id": CYCLE, "state": "RELEASED",
+            "sequence": 1, "previous_manifest_sha256": "00" * 32, "cycle_id": CYCLE, "state": "PREPARED",
             "line_count": 1, "currency": "EUR", "net_minor": 200_000, "pay_date": date(2026, 11, 30), "csv": b"x",
             "manifest": manifest, "manifest_sha256": sha256(manifest).hexdigest(),
             "release_entry_id": key("entry", "1"), "prepared_by": person("finn"), "created_at": NOW,
@@ -292,13 +287,15 @@ async def fill(store: Store, log: Log) -> None:
     finn = Viewer(person("finn"))
     await write(store, DbRole.PAY, finn, [(money.File, [payout_file()])])
     async with store.begin(DbRole.PAY, finn) as connection:
+        await connection.execute(text("update pay.file set state = 'RELEASED'"))
+        ids = [key("award", who) for who in IN_PAYROLL]
         await connection.execute(
             text(
-                "update pay.award set state = 'IN_PAYROLL', approved_by = :finn, approved_at = :now"
-                " where id = any(:ids)"
+                "update pay.award set state = 'APPROVED', approved_by = :finn, approved_at = :now where id = any(:ids)"
             ),
-            {"finn": person("finn"), "now": NOW, "ids": [key("award", who) for who in IN_PAYROLL]},
+            {"finn": person("finn"), "now": NOW, "ids": ids},
         )
+        await connection.execute(text("update pay.award set state = 'IN_PAYROLL' where id = any(:ids)"), {"ids": ids})
         for who in EARNERS:
             await log.record(
                 connection, finn, ty="award.granted/v1", object_type="award", object_id=f"AW-{who}", data={}, at=NOW,

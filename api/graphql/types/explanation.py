@@ -1,7 +1,7 @@
 """Why a number is what it is: its stored trace as a tree, and the mirrored records at its leaves.
 
 A step can be computed again from its own operation, parameters and the values of its inputs. Values are exact text.
-A trace is shown where its number is, since it stands in the same row; payroll alone sees amounts without their reason.
+A trace is shown where its number is, since it stands in the same row.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import ColumnElement, and_, false, or_, select, text
+from sqlalchemy import ColumnElement, and_, false, or_, select
 from strawberry.scalars import JSON
 
 from api.graphql.binding import computed
@@ -19,7 +19,7 @@ from api.graphql.reading import Reading
 from api.graphql.types.scores import EvidenceRecord
 from api.ids import parsed
 from engine.refusal import Code, Refused
-from engine.words import KpiStatus, Op, Role, TraceKind
+from engine.words import KpiStatus, Op, TraceKind
 from schema.tables import money, scores
 
 DEPTH_MAX = 10
@@ -29,15 +29,8 @@ AWARD: Any = money.Award.__table__  # type: ignore[attr-defined]
 KPI: Any = scores.KpiValue.__table__  # type: ignore[attr-defined]
 SCORE: Any = scores.Score.__table__  # type: ignore[attr-defined]
 
-# Payroll sees what it pays, but the trace would tell it somebody's score and shares.
-MAY_KNOW_WHY = or_(
-    AWARD_AMOUNT.c.person_id == text("app.person()"),
-    *(text(f"(select app.granted('{role}'))") for role in (Role.HR, Role.FINANCE, Role.AUDITOR)),
-)
-OF_AWARD = (
-    select(AWARD_AMOUNT.c.trace, AWARD.c.run_id)
-    .join(AWARD, (AWARD.c.tenant_id == AWARD_AMOUNT.c.tenant_id) & (AWARD.c.id == AWARD_AMOUNT.c.award_id))
-    .where(MAY_KNOW_WHY)
+OF_AWARD = select(AWARD_AMOUNT.c.trace, AWARD.c.run_id).join(
+    AWARD, (AWARD.c.tenant_id == AWARD_AMOUNT.c.tenant_id) & (AWARD.c.id == AWARD_AMOUNT.c.award_id)
 )
 # type of the id -> where its trace stands
 TRACES: Mapping[str, tuple[Any, Any]] = {

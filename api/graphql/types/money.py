@@ -36,7 +36,7 @@ def _money(key: str, about: str) -> Any:
 
 @shown(
     money.AwardAmount,
-    "The money of an award. For the person, HR, finance, auditors, and payroll from the payout on.",
+    "The money of an award. For the person, HR, finance and auditors; payroll has the lines of its files.",
     key="award_id",
 )
 class AwardAmounts(Node):

@@ -30,9 +30,27 @@ begin
     raise exception 'award % is decided once, by the one who says so', old.award_ref
       using errcode = 'insufficient_privilege';
   end if;
+  if new.state <> old.state and (old.state, new.state) not in (('SUBMITTED', 'APPROVED'), ('SUBMITTED', 'REJECTED'),
+       ('APPROVED', 'IN_PAYROLL'), ('IN_PAYROLL', 'PAID'), ('IN_PAYROLL', 'APPROVED')) then
+    raise exception 'award % cannot go from % to %', old.award_ref, old.state, new.state
+      using errcode = 'insufficient_privilege';
+  end if;
   return new;
 end $$;
 create trigger guard before update on pay.award for each row execute function pay.guard_award();
+
+-- A payout file goes one way: made, visible, pulled, answered, paid.
+create function pay.guard_file() returns trigger language plpgsql as $$
+begin
+  if new.state <> old.state and (old.state, new.state) not in (('PREPARED', 'RELEASED'), ('RELEASED', 'PULLED'),
+       ('PULLED', 'ACCEPTED'), ('PULLED', 'PARTLY_ACCEPTED'), ('PULLED', 'REJECTED'), ('ACCEPTED', 'PAID'),
+       ('PARTLY_ACCEPTED', 'PAID')) then
+    raise exception 'payout file % cannot go from % to %', old.id, old.state, new.state
+      using errcode = 'insufficient_privilege';
+  end if;
+  return new;
+end $$;
+create trigger guard before update on pay.file for each row execute function pay.guard_file();
 
 -- Of an audit entry only the sealed text may go (erasure), and only without a legal hold.
 create function audit.guard_entry() returns trigger language plpgsql as $$

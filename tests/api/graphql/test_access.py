@@ -102,7 +102,7 @@ async def test_single_reads(ask: Asking, who: str, root: str) -> None:
 async def test_explanations_are_shown_exactly_where_the_number_is(ask: Asking, who: str, root: str) -> None:
     shelf = SHELVES[root]
     model = Model(who)
-    seen = model.reasons() if root == "awards" else shelf.seen(model)
+    seen = model.amounts() if root == "awards" else shelf.seen(model)
     for name, id_ in shelf.ids.items():
         found = await ask(
             who,
