@@ -1,14 +1,17 @@
 """Who plays which part in the demonstration: grants for people who neither profit from awards nor submit them.
 
 Parts go to mirrored people outside every service team where there are such people; otherwise (a real log names nobody)
-to stand-ins that exist only as holders of a grant.
+to stand-ins that exist only as holders of a grant. A grant's first decider names the part, and the parts last a year.
 """
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
+from api.actions import access
+from api.actions.audit import Log
 from engine.refusal import Code, Refused
 from engine.words import Role
 from schema.identity import DEFAULT_TENANT, NAMESPACE
@@ -24,6 +27,7 @@ PARTS: dict[str, Role] = {
     "auditor": Role.AUDITOR,
     "itsm-admin": Role.ITSM_ADMIN,
 }
+LASTS = timedelta(days=365)
 OUTSIDERS = text(
     """select p.id from mirror.person p
         where p.tenant_id = :tenant and p.active and p.human and p.gone_at is null
@@ -35,14 +39,12 @@ OUTSIDERS = text(
           and not exists (select from mirror.team t where t.tenant_id = p.tenant_id and t.manager_id = p.id)
           and not exists (select from access.reporting_closure c
                           where c.tenant_id = p.tenant_id and c.manager_id = p.id)
+          and not exists (select from access.role_grant g where g.tenant_id = p.tenant_id and g.person_id = p.id)
         order by p.source_key limit :wanted"""
 )
 GRANTED = text(
-    "select person_id, granted_by from access.role_grant where tenant_id = :tenant and granted_by like 'demo:%'"
-)
-GRANT = text(
-    """insert into access.role_grant (tenant_id, person_id, role, granted_by, valid_from)
-       values (:tenant, :person_id, :role, :granted_by, :now) on conflict do nothing"""
+    """select person_id, granted_by from access.role_grant
+        where tenant_id = :tenant and granted_by like 'demo:%' and (valid_to is null or now() < valid_to)"""
 )
 LEADER = text(
     """select c.manager_id from access.reporting_closure c
@@ -59,30 +61,30 @@ EARNER = text(
 )
 
 
-async def assign(store: Store, now: datetime) -> dict[str, UUID]:
-    """Give out the parts once; later calls return what was given out."""
+async def assign(store: Store, log: Log, now: datetime) -> dict[str, UUID]:
+    """Give out the parts once; later calls return what was given out, and give out what is missing."""
     async with store.begin(DbRole.WORKER) as connection:
-        given = {
-            row.granted_by.removeprefix("demo:"): row.person_id
-            for row in (await connection.execute(GRANTED, {"tenant": DEFAULT_TENANT})).all()
-        }
-        if set(given) == set(PARTS):
-            return given
+        given = played((await connection.execute(GRANTED, {"tenant": DEFAULT_TENANT})).all())
         scope = {"tenant": DEFAULT_TENANT, "wanted": len(PARTS)}
         outsiders = list((await connection.execute(OUTSIDERS, scope)).scalars().all())
-        for part, role in PARTS.items():
-            person = outsiders.pop(0) if outsiders else uuid5(NAMESPACE, f"demo:{part}")
-            grant = {"person_id": person, "role": role.value, "granted_by": f"demo:{part}", "now": now}
-            await connection.execute(GRANT, {"tenant": DEFAULT_TENANT} | grant)
-            given[part] = person
-        return given
+    for part, role in PARTS.items():
+        if part not in given:
+            given[part] = outsiders.pop(0) if outsiders else uuid5(NAMESPACE, f"demo:{part}")
+            by = (f"demo:{part}", "setup")
+            await access.grant(store, log, person_id=given[part], role=role, by=by, until=now + LASTS, now=now)
+    return given
+
+
+def played(grants: Sequence[Row[tuple[object, ...]]]) -> dict[str, UUID]:
+    """Part -> person, from the name that stands first in each grant."""
+    return {row.granted_by.removeprefix("demo:").partition(",")[0]: row.person_id for row in grants}
 
 
 async def players(store: Store) -> dict[Role, UUID]:
     """One person for each role that a token can be asked for. Without awards nobody is employee or manager."""
     async with store.begin(DbRole.WORKER, SYSTEM) as connection:
         rows = (await connection.execute(GRANTED, {"tenant": DEFAULT_TENANT})).all()
-    given = {row.granted_by.removeprefix("demo:"): row.person_id for row in rows}
+    given = played(rows)
     found = {role: given[part] for part, role in reversed(PARTS.items()) if part in given}
     async with store.begin(DbRole.WORKER) as connection:
         for role, query in ((Role.MANAGER, LEADER), (Role.EMPLOYEE, EARNER)):

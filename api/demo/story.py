@@ -63,7 +63,7 @@ async def tell(settings: Settings, play: Play, feeds: Feeds, once: bool) -> Mapp
     async with open_stage(settings, play) as (house, stage):
         scenes = Scenes(house, stage, play)
         await scenes.read_tools(feeds)
-        cast_of = await cast.assign(house.store, house.clock())
+        cast_of = await cast.assign(house.store, house.log, house.clock())
         published = await scenes.publish(cast_of)
         ran = await runs.run(house.store, house.log, house.clock(), published.plan.key)
         say(f"scored: result hash {ran.result_hash}" + ("" if ran.new else " (as before)"))
