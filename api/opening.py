@@ -5,13 +5,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
+from sqlalchemy.exc import DBAPIError
+
 from api.actions.audit import Log
 from api.house import House
 from api.sealing import open_system_key
 from api.settings import Settings
 from api.signing.development import ORIGIN_PREFIX, DevelopmentSigner
+from engine.refusal import Code, Refused
 from schema import embedded
-from schema.store import Store, migrate
+from schema.store import LOGIN, Store, admit, migrate
+
+# SQLSTATE: no connection, no such user or wrong password, no such database, no room, shut down, not permitted.
+UNUSABLE = ("08", "28", "3D", "53", "57P", "42501")
 
 
 @asynccontextmanager
@@ -23,7 +29,10 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
         server = await started(settings)
     url = server.url() if server else settings.database_url
     try:
-        await migrate(url)
+        await bring_up(url)
+        if server:
+            await admit(url)
+            url = server.url(user=LOGIN)
         store = Store(url)
         keys = settings.home / "keys"
         signer = DevelopmentSigner(keys, environment=settings.environment.value)
@@ -35,6 +44,21 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
     finally:
         if server:
             await asyncio.to_thread(server.stop)
+
+
+async def bring_up(url: str) -> None:
+    """Migrate, or say that the server does not let us. What else goes wrong is our fault and stays an error."""
+    try:
+        await migrate(url)
+    except (OSError, DBAPIError) as error:
+        state = str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
+        if isinstance(error, DBAPIError) and not state.startswith(UNUSABLE):
+            raise
+        raise Refused(
+            Code.DATABASE_UNAVAILABLE,
+            f"The database server cannot be used ({state or type(error).__name__}).",
+            "Correct EVENHAND_DATABASE_URL, or start the server; the user must own the database and may create roles.",
+        ) from error
 
 
 async def started(settings: Settings) -> embedded.Server:

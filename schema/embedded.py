@@ -64,10 +64,10 @@ class Server:
         self._users: int | None = users
         self.socket_folder = _pid_file(data)[1]
 
-    def url(self, database: str = DATABASE) -> str:
+    def url(self, database: str = DATABASE, user: str = ADMIN) -> str:
         """As libpq and asyncpg read it; with the scheme `postgresql+asyncpg` SQLAlchemy reads it too."""
         folder = quote(str(self.socket_folder), safe="")
-        return f"postgresql://{ADMIN}@/{quote(database, safe='')}?host={folder}&port={PORT}"
+        return f"postgresql://{user}@/{quote(database, safe='')}?host={folder}&port={PORT}"
 
     def stop(self) -> None:
         """Let go. The server ends with its last user; calling again does nothing."""

@@ -51,6 +51,20 @@ IDENTIFY = text(
 )
 
 
+LOGIN = "evenhand_service"
+ADMIT = """do $$
+begin
+  create role evenhand_service login nosuperuser nocreatedb nocreaterole noinherit;
+exception when duplicate_object or unique_violation then null;  -- roles are shared by all databases of a server
+end $$;
+grant {roles} to evenhand_service;
+do $$
+begin
+  execute format('grant connect on database %I to evenhand_service', current_database());
+end $$;
+"""
+
+
 class Store:
     """One pool a role, opened when first needed."""
 
@@ -131,6 +145,16 @@ async def migrate(url: str) -> None:
             await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
             await connection.run_sync(upgrade)
             await connection.run_sync(secure)
+    finally:
+        await engine.dispose()
+
+
+async def admit(url: str) -> None:
+    """Make the plain login of our processes: no superuser, owner of nothing, only a member of the service roles."""
+    engine = create_async_engine(async_url(url))
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(run_script, ADMIT.format(roles=", ".join(DbRole)))
     finally:
         await engine.dispose()
 
