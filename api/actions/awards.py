@@ -53,7 +53,9 @@ SUBMIT = text(
 STANDING = text(
     """select c.ends_before, (select count(*) from pay.award a
                 where a.tenant_id = r.tenant_id and a.cycle_id = r.cycle_id and a.plan_key = v.plan_key
-                  and a.run_id <> r.id and a.state <> 'REJECTED') as of_other_runs
+                  and a.run_id <> r.id and a.state <> 'REJECTED') as of_other_runs,
+              exists (select from score.run n where n.tenant_id = r.tenant_id and n.cycle_id = r.cycle_id
+                       and n.plan_version_id = r.plan_version_id and n.run_no > r.run_no) as outdated
          from score.run r
          join score.cycle c on c.tenant_id = r.tenant_id and c.id = r.cycle_id
          join score.plan_version v on v.tenant_id = r.tenant_id and v.id = r.plan_version_id
@@ -124,13 +126,17 @@ async def submit(store: Store, log: audit.Log, viewer: Viewer, run_id: UUID, now
 
 
 async def due_once(connection: AsyncConnection, viewer: Viewer, run_id: UUID, now: datetime) -> None:
-    """Refuse when the cycle is not over, or when awards of the same plan and cycle stand that another run proposed."""
+    """Refuse when the cycle is not over, when a newer run exists, or when awards of another run stand for it."""
     standing = (await connection.execute(STANDING, {"tenant": viewer.tenant_id, "run_id": run_id})).one()
     if now.date() < standing.ends_before:
         raise Refused(
             Code.STATE_CONFLICT,
             f"The cycle runs until {standing.ends_before}, and nobody is awarded twice for one cycle.",
             "Score again after its end, and submit that.",
+        )
+    if standing.outdated:
+        raise Refused(
+            Code.STATE_CONFLICT, "A newer run knows more than this one.", "Look at the newest run, and submit that."
         )
     if standing.of_other_runs:
         raise Refused(

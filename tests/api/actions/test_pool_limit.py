@@ -45,3 +45,12 @@ async def test_a_cycle_that_still_runs_is_not_awarded(scored: Firm) -> None:
         await refused(firm, Code.STATE_CONFLICT, submit, "runs until 2026-10-01")
     over = datetime(2026, 10, 1, tzinfo=UTC)
     assert await awards.submit(firm.store, firm.log, hr, run_id, over) == len(EARNERS)
+
+
+async def test_only_the_newest_run_is_submitted(scored: Firm) -> None:
+    firm, hr, old = scored, scored.viewer("hr"), await scored.run_id()
+    await bring_in(firm.store, [version(MirrorKind.VENDOR, "v", name="Some vendor")])
+    newest = await runs.run(firm.store, firm.log, NOW)
+    assert newest.new
+    await refused(firm, Code.STATE_CONFLICT, partial(awards.submit, firm.store, firm.log, hr, old, NOW), "newer run")
+    assert await awards.submit(firm.store, firm.log, hr, newest.run_id, NOW) == len(EARNERS)
