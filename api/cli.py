@@ -183,12 +183,12 @@ ROLE = click.argument(
 
 @main.command()
 @ROLE
-@click.option("--person", type=click.UUID, required=True, help="Who gets it.")
+@click.option("--person", metavar="UUID|EMAIL", required=True, help="Who gets it.")
 @click.option("--by", required=True, help="Name of the first person who decided this.")
 @click.option("--and", "by_second", required=True, help="Name of the second one.")
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD",
               help="Last day, UTC; required for all roles but itsm-admin.")  # fmt: skip
-def grant(role: Role, person: UUID, by: str, by_second: str, until: datetime | None) -> None:
+def grant(role: Role, person: str, by: str, by_second: str, until: datetime | None) -> None:
     """Give a person a role that two people decided on, or prolong it. It works at once."""
     from api.actions import access
     from api.opening import open_house
@@ -198,18 +198,19 @@ def grant(role: Role, person: UUID, by: str, by_second: str, until: datetime | N
     async def give(settings: Settings) -> dict[str, Any]:
         async with open_house(settings) as house:
             store, log, both, now = house.store, house.log, (by, by_second), house.clock()
-            new = await access.grant(store, log, person_id=person, role=role, by=both, until=end, now=now)
-            return {"role": role, "person": person, "until": end, "new": new}
+            who = await access.person_called(store, person)
+            new = await access.grant(store, log, person_id=who, role=role, by=both, until=end, now=now)
+            return {"role": role, "person": who, "until": end, "new": new}
 
     out(start(give))
 
 
 @main.command()
 @ROLE
-@click.option("--person", type=click.UUID, required=True, help="Who loses it.")
+@click.option("--person", metavar="UUID|EMAIL", required=True, help="Who loses it.")
 @click.option("--by", required=True, help="Name of the first person who decided this.")
 @click.option("--and", "by_second", required=True, help="Name of the second one.")
-def revoke(role: Role, person: UUID, by: str, by_second: str) -> None:
+def revoke(role: Role, person: str, by: str, by_second: str) -> None:
     """End a role that a person holds. It works at once."""
     from api.actions import access
     from api.opening import open_house
@@ -217,8 +218,9 @@ def revoke(role: Role, person: UUID, by: str, by_second: str) -> None:
     async def end(settings: Settings) -> dict[str, Any]:
         async with open_house(settings) as house:
             store, log, both, now = house.store, house.log, (by, by_second), house.clock()
-            await access.revoke(store, log, person_id=person, role=role, by=both, now=now)
-            return {"role": role, "person": person, "revoked": True}
+            who = await access.person_called(store, person)
+            await access.revoke(store, log, person_id=who, role=role, by=both, now=now)
+            return {"role": role, "person": who, "revoked": True}
 
     out(start(end))
 

@@ -42,6 +42,10 @@ HOLDER = text(
     """select name, email, active is false or gone_at is not null as has_left
          from mirror.person where tenant_id = :tenant and id = :person_id"""
 )
+CALLED = text(
+    """select id from mirror.person
+        where tenant_id = :tenant and lower(email) = lower(:email) and human and gone_at is null order by id"""
+)
 GRANT = text(
     """insert into access.role_grant as held (tenant_id, person_id, role, granted_by, valid_from, valid_to)
        values (:tenant, :person_id, :role, :granted_by, :now, :until)
@@ -105,6 +109,26 @@ async def revoke(
                 ("person",),
             )
         await record(connection, log, viewer, "role.revoked/v1", person_id, role, deciders, {}, now)
+
+
+async def person_called(store: Store, word: str, viewer: Viewer = SYSTEM) -> UUID:
+    """Whom an operator means: an id, which need not be mirrored, or the e-mail address of one mirrored person."""
+    try:
+        return UUID(word)
+    except ValueError:
+        pass
+    async with store.begin(DbRole.WORKER, viewer) as connection:
+        scope = {"tenant": viewer.tenant_id, "email": word.replace("\0", "")}
+        found = (await connection.execute(CALLED, scope)).scalars().all()
+    if len(found) != 1:
+        several = f"{len(found)} people have this address: {', '.join(map(str, found))}."
+        raise Refused(
+            Code.BAD_INPUT if found else Code.NOT_FOUND,
+            several if found else "Nobody who is mirrored has this address.",
+            "Give the person's id.",
+            ("person",),
+        )
+    return UUID(str(found[0]))
 
 
 def two_names(by: By) -> tuple[str, str]:

@@ -88,7 +88,7 @@ def test_the_help_names_what_is_needed(runner: CliRunner) -> None:
     for name, options in {"grant": ("--until YYYY-MM-DD",), "revoke": (), "audit": ()}.items():
         said = runner.invoke(main, [name, "--help"])
         assert said.exit_code == 0
-        for option in options if name == "audit" else ("--person UUID", "--by TEXT", "--and TEXT", *options):
+        for option in options if name == "audit" else ("--person UUID|EMAIL", "--by TEXT", "--and TEXT", *options):
             assert option in said.output
     alone = runner.invoke(main, ["grant", "hr", "--person", str(uuid4()), "--by", "Kim"])
     assert (alone.exit_code, "--and" in alone.output) == (USAGE, True)

@@ -1,5 +1,6 @@
 """Grants: each refusal beside what is accepted, what the log keeps, and that they work and end at once."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import permutations
@@ -93,6 +94,17 @@ async def test_two_different_people_decide_and_neither_is_the_holder(empty: Firm
     assert await grant(empty, ann, Role.HR, by=("Kim", person("bea")))
     await refused(empty, Code.SOD_VIOLATION, lambda: revoke(empty, ann, Role.HR, by=("Kim", "Kim")))
     await revoke(empty, ann, Role.HR, by=("ann", "Kim"))  # giving a role up is no gain
+
+
+async def test_an_operator_names_somebody_by_id_or_by_address(empty: Firm) -> None:
+    twin = [replace(each, key="twin") for each in organisation() if each.key == "bea"]
+    await bring_in(empty.store, [*organisation(), *twin])
+    stranger = uuid4()
+    assert await access.person_called(empty.store, str(stranger)) == stranger, "an outside auditor is in no tool"
+    assert await access.person_called(empty.store, "Ann@Example.com") == person("ann")
+    for word in ("nobody@example.com", "bot@example.com", "ann", "", "\0"):
+        await refused(empty, Code.NOT_FOUND, partial(access.person_called, empty.store, word))
+    await refused(empty, Code.BAD_INPUT, partial(access.person_called, empty.store, "bea@example.com"), "2 people")
 
 
 async def test_who_has_left_gets_nothing(empty: Firm) -> None:
