@@ -224,6 +224,8 @@ async def test_the_database_refuses_decisions_by_the_wrong_person(submitted: Fir
     firm, eve = submitted, person("eve")
     await grant(firm.store, person("hr"), Role.FINANCE)
     await grant(firm.store, eve, Role.FINANCE)
+    for role in (Role.HR, Role.PAYROLL):
+        await grant(firm.store, person("hr-payroll"), role)
     decide = """update pay.award set state = 'APPROVED', approved_by = :by, approved_at = now()
                  where person_id = :of and state = 'SUBMITTED'"""
     tried = {
@@ -231,6 +233,7 @@ async def test_the_database_refuses_decisions_by_the_wrong_person(submitted: Fir
         "the beneficiary": ("eve", decide, {"by": eve}, NOBODY),
         "without a role": ("auditor", decide, {"by": person("auditor")}, NOBODY),
         "payroll": ("payroll", decide, {"by": person("payroll")}, NOBODY),
+        "payroll that can see it": ("hr-payroll", decide, {"by": person("hr-payroll")}, DENIED),
         "in the name of the submitter": ("finance", decide, {"by": person("hr")}, DENIED),
         "in the name of the beneficiary": ("finance", decide, {"by": eve}, DENIED),
         "in the name of a colleague": ("finance", decide, {"by": person("second")}, DENIED),

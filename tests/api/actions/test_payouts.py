@@ -9,6 +9,8 @@ from uuid import UUID
 
 import orjson
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from api.actions import awards, payouts, plans, proofs, pulls, runs
 from api.actions.drafts import draft
@@ -125,6 +127,22 @@ async def test_releasing_again_pays_nobody_twice(released: Firm) -> None:
         assert await released.release(name) is None
         assert not await released.approve_file(name)
     assert await released.fingerprint(without=PLACES) == before
+
+
+@pytest.mark.capability("G9")
+async def test_an_award_that_is_put_back_by_hand_is_not_paid_twice(released: Firm) -> None:
+    """With SQL as the money role: the line that payroll holds still counts, and there is never a second one."""
+    finance = released.viewer("finance")
+    async with released.store.begin(DbRole.PAY, finance) as connection:
+        await connection.execute(text("update pay.award set state = 'APPROVED'"))
+    assert not await released.approve_file("finance")
+    assert await released.release() is None
+    second = """insert into pay.line
+                select tenant_id, 'L999999', file_id, award_ref, part_no, kind, person_id, currency, amount_minor, 'open'
+                  from pay.line limit 1"""
+    with pytest.raises(DBAPIError, match="one_live_line"):
+        async with released.store.begin(DbRole.PAY, finance) as connection:
+            await connection.execute(text(second))
 
 
 async def prepared(firm: Firm) -> None:
