@@ -138,7 +138,8 @@ async def test_an_award_that_is_put_back_by_hand_is_not_paid_twice(released: Fir
     assert not await released.approve_file("finance")
     assert await released.release() is None
     second = """insert into pay.line
-                select tenant_id, 'L999999', file_id, award_ref, part_no, kind, person_id, currency, amount_minor, 'open'
+                select tenant_id, 'L999999', file_id, award_ref, part_no, kind, person_id, currency, amount_minor,
+                       'open'
                   from pay.line limit 1"""
     with pytest.raises(DBAPIError, match="one_live_line"):
         async with released.store.begin(DbRole.PAY, finance) as connection:
