@@ -115,10 +115,13 @@ class Scenes:
                 "concurrency": 64,
             }
             sending = asyncio.create_task(self._stage.deliver(order))
-            while not sending.done():
-                await worker.drain_all(house)
-                await asyncio.wait([sending], timeout=0.2)
-            counts = sending.result()
+            try:
+                while not sending.done():
+                    await worker.drain_all(house)
+                    await asyncio.wait([sending], timeout=0.2)
+                counts = sending.result()
+            finally:
+                sending.cancel()  # when we are told to end before the tools have said everything
             say(f"webhooks: {counts['sent']} sent, {counts['accepted']} accepted, {counts['refused']} refused")
         await worker.drain_all(house)
 

@@ -113,6 +113,7 @@ class Place:
     """Where one installation lives."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
+        self._tokens: dict[str, str] = {}
         self.folder = folder
         self.home = folder / "home"
         self.port = free_port()
@@ -156,9 +157,12 @@ class Place:
             return False
 
     def token(self, role: str) -> str:
-        done = self.evenhand("token", role)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        """As `evenhand token ROLE` prints it; good for an hour, so asked for once."""
+        if role not in self._tokens:
+            done = self.evenhand("token", role)
+            assert done.returncode == 0, done.stderr
+            self._tokens[role] = done.stdout.strip()
+        return self._tokens[role]
 
     @property
     def postmaster(self) -> int:
