@@ -201,7 +201,8 @@ class Scenes:
         print(f"\nEvenhand is serving at {base}  (Ctrl-C ends it)")
         print(f"  GraphQL      {base}/graphql")
         print(f"  Score cards  {portal_words}")
-        print(f"  Payout       {base}/payouts/{RECEIVER.name}/1/  and the same files in {self._out}")
+        if (self._out / "payout.csv").exists():  # a plan without a pool pays nothing
+            print(f"  Payout       {base}/payouts/{RECEIVER.name}/1/  and the same files in {self._out}")
         tokens = {
             role: identity.mint(house.signer, person, house.clock())
             for role, person in (await cast.players(house.store)).items()
