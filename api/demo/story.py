@@ -122,6 +122,7 @@ class Scenes:
                 counts = sending.result()
             finally:
                 sending.cancel()  # when we are told to end before the tools have said everything
+                await asyncio.gather(sending, return_exceptions=True)
             say(f"webhooks: {counts['sent']} sent, {counts['accepted']} accepted, {counts['refused']} refused")
         await worker.drain_all(house)
 
