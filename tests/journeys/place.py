@@ -207,18 +207,32 @@ def free_port() -> int:
             return port
 
 
-# ---- processes, as `ps` shows them; one that is dead but not yet buried is gone
+# ---- processes; one that is dead but not yet buried is gone
+
+PROC = Path("/proc")
 
 
 def processes() -> dict[int, tuple[int, str]]:
     """Number -> (number of the parent, command line)."""
+    return dict(_listed_by_kernel() if (PROC / "self/stat").exists() else _listed_by_ps())
+
+
+def _listed_by_kernel() -> Iterator[tuple[int, tuple[int, str]]]:
+    """A small machine has no `ps`."""
+    for folder in PROC.glob("[0-9]*"):
+        with suppress(OSError):  # it ended while we looked
+            state, parent = (folder / "stat").read_text().rpartition(") ")[2].split()[:2]
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if state not in "ZX":
+                yield int(folder.name), (int(parent), line)
+
+
+def _listed_by_ps() -> Iterator[tuple[int, tuple[int, str]]]:
     listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True)
-    found = {}
-    for line in listed.stdout.splitlines():
-        number, parent, state, *words = line.split(None, 3)
+    for each in listed.stdout.splitlines():
+        number, parent, state, *line = each.split(None, 3)
         if not state.startswith("Z"):
-            found[int(number)] = (int(parent), words[0] if words else "")
-    return found
+            yield int(number), (int(parent), line[0] if line else "")
 
 
 def children(parent: int, words: str) -> list[int]:
