@@ -47,7 +47,12 @@ class Words(click.Group):
             sys.exit(ASKED_TO_END)
 
 
-@click.group(cls=Words, context_settings={"help_option_names": ["-h", "--help"]})
+def spelled(word: str) -> str:
+    """Roles and options may be written as everywhere else: ITSM_ADMIN is itsm-admin."""
+    return word.lower().replace("_", "-")
+
+
+@click.group(cls=Words, context_settings={"help_option_names": ["-h", "--help"], "token_normalize_func": spelled})
 @click.version_option(package_name="evenhand")
 def main() -> None:
     """Evenhand turns what happened in ServiceNow and Jira into pay that people accept as fair, and proves every cent.

@@ -92,3 +92,13 @@ def test_the_help_names_what_is_needed(runner: CliRunner) -> None:
             assert option in said.output
     alone = runner.invoke(main, ["grant", "hr", "--person", str(uuid4()), "--by", "Kim"])
     assert (alone.exit_code, "--and" in alone.output) == (USAGE, True)
+
+
+@pytest.mark.parametrize("written", ["ITSM_ADMIN", "itsm-admin", "Itsm_Admin"])
+def test_a_role_may_be_written_as_everywhere_else(runner: CliRunner, written: str) -> None:
+    """It is taken as a role; what is missing then is the environment that may mint."""
+    answer = runner.invoke(main, ["token", written], env={"EVENHAND_ENVIRONMENT": "nowhere"})
+    assert answer.exit_code == 2
+    assert "EVENHAND_ENVIRONMENT" in answer.output
+    assert "is not one of" not in answer.output
+    assert "is not one of" in runner.invoke(main, ["token", "itsm admin"]).output
