@@ -7,6 +7,7 @@ one record in our words). It writes nothing: the mirror is the only writer. Time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from engine.words import Feed, IssueCode, MirrorKind, Source
@@ -42,6 +43,7 @@ class Page:
     page_id: str  # same page content, same id: a second delivery of it is a duplicate
     body: bytes
     observed_at: datetime  # server clock at the start of the request
+    cursor: str | None = None  # where a reading that ended after this page goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,43 @@ class Version:
 
 
 Pages = Iterator[Page]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """That a record stands in the tool, in this version; nothing of what it says."""
+
+    key: str
+    version_no: int
+    version_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """Which records of an entity stand in the tool. Only a complete one may say that a record is absent."""
+
+    source: Source
+    entity: str
+    keys: list[Key]
+    complete: bool  # every record that the tool counts at the start was seen
+    observed_at: datetime  # server clock at the start of the first request
+    why: str = ""  # why it is not complete
+
+
+class CheckState(StrEnum):
+    OK = "OK"
+    WARN = "WARN"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at before a connection is trusted, and what a person should do about it."""
+
+    name: str
+    state: CheckState
+    what: str
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
