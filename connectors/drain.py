@@ -17,7 +17,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from connectors.mirror import Fault, Sighting, Written, list_unplaced, write_versions
+from connectors.issues import Fault, list_unplaced
+from connectors.mirror import Sighting, Written, write_versions
 from connectors.reading import FIX, Delivered, Reading, read_delivery
 from connectors.reporting import rebuild_reporting_closure
 from connectors.source import Hint, Page, Translator

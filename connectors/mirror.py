@@ -18,8 +18,10 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from connectors.history import WRITING
+from connectors.issues import LIST_CONFLICTS, LIST_FAULTS, RESOLVE_FAULTS
 from connectors.source import Version
-from engine.words import Feed, MirrorKind, Source
+from engine.words import Feed, MirrorKind
 from schema.identity import mirror_id
 from schema.store import copy_rows
 from schema.tables.mirror import TYPED
@@ -36,6 +38,7 @@ class Sighting:
     feed: Feed
     delivery_id: int
     observed_at: datetime
+    echo: bool = False  # only says what we ourselves wrote back
 
     @property
     def read_at(self) -> datetime:
@@ -55,88 +58,107 @@ class Written:
         return Written(self.revisions + other.revisions, self.heads + other.heads, self.kinds | other.kinds)
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A record that cannot be placed in the mirror. `key` is the tool's id, or a mark of its content without one."""
-
-    source: Source
-    entity: str
-    key: str
-    field: str
-    value: str
-    what: str
-    fix: str
-
-
 # ---- temporary tables of the transaction
 
 STAGE = """
 create temp table if not exists seen (
   id uuid, source text, entity text, source_key text, kind text, version_no bigint, version_at timestamptz,
   payload bytea, payload_hash bytea, feed text, delivery_id bigint, observed_at timestamptz, read_at timestamptz,
-  newest boolean) on commit delete rows;
+  newest boolean, echo boolean) on commit delete rows;
 create temp table if not exists fault (
   id uuid, field text, code text, source text, entity text, source_key text, value text, what text, fix text)
   on commit delete rows;
-create temp table if not exists head (id uuid primary key, kind text, revision_id bigint) on commit delete rows;
+create temp table if not exists head (id uuid primary key, kind text, revision_id bigint, gone_at timestamptz)
+  on commit delete rows;
 """
 SEEN_COLUMNS = (
     "id", "source", "entity", "source_key", "kind", "version_no", "version_at", "payload", "payload_hash", "feed",
-    "delivery_id", "observed_at", "read_at", "newest",
+    "delivery_id", "observed_at", "read_at", "newest", "echo",
 )  # fmt: skip
 FAULT_COLUMNS = ("id", "field", "code", "source", "entity", "source_key", "value", "what", "fix")
 
 # ---- the merge. Revisions are found by correlated look-ups on purpose: they use the index however large the table is.
 
 KEEP_REVISIONS = text("""
-insert into mirror.revision (tenant_id, record_id, source, entity, source_key, version_no, version_at, payload,
-                             payload_hash, feed, delivery_id, observed_at)
-select (select app.tenant()), id, source, entity, source_key, version_no, version_at, payload, payload_hash, feed,
-       delivery_id, observed_at
-  from seen order by id, version_no, version_at, payload_hash
-on conflict (tenant_id, record_id, version_no, payload_hash) do nothing
+with kept as (
+  insert into mirror.revision (tenant_id, record_id, source, entity, source_key, version_no, version_at, month,
+                               payload_hash, feed, delivery_id, observed_at, echo)
+  select (select app.tenant()), id, source, entity, source_key, version_no, version_at,
+         date_trunc('month', now() at time zone 'UTC')::date, payload_hash, feed, delivery_id, observed_at, echo
+    from seen order by id, version_no, version_at, payload_hash
+  on conflict (tenant_id, record_id, version_no, payload_hash) do nothing
+  returning id, month, record_id, version_no, payload_hash)
+insert into mirror.payload (tenant_id, revision_id, month, body)
+select (select app.tenant()), k.id, k.month, s.payload
+  from kept k join seen s on s.id = k.record_id and s.version_no = k.version_no and s.payload_hash = k.payload_hash
 """)
 
+# An absence ends with a reading of the API that is later than it; a webhook may be older than the delete it follows.
 MOVE_HEADS = text("""
 with moved as (
   insert into mirror.record as here (tenant_id, id, source, entity, source_key, kind, version_no, version_at,
-                                     payload_hash, revision_id)
+                                     payload_hash, revision_id, read_at)
   select (select app.tenant()), s.id, s.source, s.entity, s.source_key, s.kind, s.version_no, s.version_at,
          s.payload_hash,
          (select r.id from mirror.revision r
            where r.tenant_id = (select app.tenant()) and r.record_id = s.id and r.version_no = s.version_no
-             and r.payload_hash = s.payload_hash)
+             and r.payload_hash = s.payload_hash), s.read_at
     from seen s where s.newest order by s.id
   on conflict (tenant_id, id) do update
      set kind = excluded.kind, version_no = excluded.version_no, version_at = excluded.version_at,
-         payload_hash = excluded.payload_hash, revision_id = excluded.revision_id, gone_at = null
+         payload_hash = excluded.payload_hash, revision_id = excluded.revision_id, read_at = excluded.read_at,
+         gone_at = case when here.gone_at >= excluded.read_at then here.gone_at end
    where (excluded.version_no, excluded.version_at) > (here.version_no, here.version_at)
       or (excluded.version_no = here.version_no and excluded.version_at = here.version_at
           and excluded.payload_hash <> here.payload_hash
-          and (select (s.read_at, s.payload_hash) from seen s where s.newest and s.id = excluded.id)
-            > (select (case when r.feed = 'WEBHOOK' then :never else r.observed_at end, r.payload_hash)
-                 from mirror.revision r where r.tenant_id = here.tenant_id and r.id = here.revision_id))
-  returning id, kind, revision_id)
-insert into head select id, kind, revision_id from moved
+          and (excluded.read_at, excluded.payload_hash) > (here.read_at, here.payload_hash))
+  returning id, kind, revision_id, gone_at)
+insert into head select id, kind, revision_id, gone_at from moved
+""")
+# The tool has the record after all: the very version that stood when it was found gone.
+BRING_BACK = text("""
+insert into head
+select m.id, m.kind, m.revision_id, null from seen s join mirror.record m
+    on m.tenant_id = (select app.tenant()) and m.id = s.id and m.version_no = s.version_no
+   and m.version_at = s.version_at and m.payload_hash = s.payload_hash
+ where m.gone_at < s.read_at
+on conflict do nothing
+""")
+SEEN_AGAIN = text("""
+update mirror.record m set read_at = s.read_at, gone_at = case when m.gone_at >= s.read_at then m.gone_at end
+  from seen s
+ where m.tenant_id = (select app.tenant()) and m.id = s.id and m.version_no = s.version_no
+   and m.version_at = s.version_at and m.payload_hash = s.payload_hash and m.read_at < s.read_at
+""")
+NOTE_STANDING = text("""
+insert into mirror.standing (tenant_id, record_id, revision_id, gone, at)
+select (select app.tenant()), id, revision_id, gone_at is not null, now() from head order by id
+""")
+
+GO = text("""
+with gone as (
+  update mirror.record set gone_at = :at
+   where tenant_id = (select app.tenant()) and id = any(:ids) and gone_at is null and read_at < :at
+  returning id, kind, revision_id), noted as (
+  insert into mirror.standing (tenant_id, record_id, revision_id, gone, at)
+  select (select app.tenant()), id, revision_id, true, now() from gone order by id)
+select id, kind from gone
 """)
 
 # A word that the contract did not know, and now does: the same version is read into its row once more. So a Jira issue
 # that came before the service it names is counted when the poll brings it again.
 LEARNED = text("""
 insert into head
-select id, kind, revision_id from (
-  select s.id, s.kind,
-         (select r.revision_id from mirror.record r
+select m.id, m.kind, m.revision_id, m.gone_at from seen s join lateral (
+         select r.* from mirror.record r
            where r.tenant_id = (select app.tenant()) and r.id = s.id and r.version_no = s.version_no
-             and r.version_at = s.version_at and r.payload_hash = s.payload_hash) as revision_id
-    from seen s
-   where s.newest
-     and (select count(*) from mirror.data_issue i
+             and r.version_at = s.version_at and r.payload_hash = s.payload_hash) m on true
+ where s.newest
+   and (:reread or (select count(*) from mirror.data_issue i
            where i.tenant_id = (select app.tenant()) and i.record_id = s.id and i.state = 'OPEN'
              and i.code = 'UNMAPPED_SOURCE_VALUE'
              and not exists (select from fault f where f.id = i.record_id and f.field = i.field and f.code = i.code)
-         ) > 0) known
- where revision_id is not null
+         ) > 0)
 on conflict do nothing
 """)
 # Only in Jira can a record become one of another kind: an issue is moved to another type and keeps its id.
@@ -146,67 +168,28 @@ select s.id, (select r.kind from mirror.record r where r.tenant_id = (select app
    and (select r.kind from mirror.record r where r.tenant_id = (select app.tenant()) and r.id = s.id) <> s.kind
 """)
 
-RESOLVE_FAULTS = text("""
-update mirror.data_issue i set state = 'RESOLVED' from head h
- where i.tenant_id = (select app.tenant()) and i.record_id = h.id and i.state = 'OPEN'
-   and not exists (select from fault f where f.id = i.record_id and f.field = i.field and f.code = i.code)
-""")
-LIST_FAULTS = text("""
-insert into mirror.data_issue as here (tenant_id, record_id, field, code, source, entity, source_key, value, what, fix,
-                                       state, revision_id)
-select (select app.tenant()), f.id, f.field, f.code, f.source, f.entity, f.source_key, f.value, f.what, f.fix, 'OPEN',
-       h.revision_id
-  from fault f join head h on h.id = f.id order by f.id, f.field, f.code
-on conflict (tenant_id, record_id, field, code) do update
-   set value = excluded.value, what = excluded.what, fix = excluded.fix, state = 'OPEN',
-       revision_id = excluded.revision_id
-""")
-LIST_CONFLICTS = text("""
-insert into mirror.data_issue as here (tenant_id, record_id, field, code, source, entity, source_key, value, what, fix,
-                                       state, revision_id)
-select distinct on (s.id) (select app.tenant()), s.id, 'version', 'VERSION_CONFLICT', s.source, s.entity, s.source_key,
-       s.version_no::text, 'Two different contents came under one version of this record; it was changed silently.',
-       'Compare both in its history. The content that the API gave last counts.', 'OPEN', m.revision_id
-  from seen s
-  join mirror.record m on m.tenant_id = (select app.tenant()) and m.id = s.id and m.version_no = s.version_no
- where exists (select from mirror.revision r
-                where r.tenant_id = (select app.tenant()) and r.record_id = s.id and r.version_no = m.version_no
-                  and r.version_at = m.version_at and r.payload_hash <> m.payload_hash)
-on conflict (tenant_id, record_id, field, code) do update set state = 'OPEN', revision_id = excluded.revision_id
-""")
 
+async def write_versions(
+    connection: AsyncConnection, sightings: Sequence[Sighting], *, reread: bool = False
+) -> Written:
+    """Write versions of any records in any order. Writing them again, or some of them, changes nothing.
 
-LIST_UNPLACED = text("""
-insert into mirror.data_issue as here (tenant_id, record_id, field, code, source, entity, source_key, value, what, fix,
-                                       state, revision_id)
-values ((select app.tenant()), :id, :field, 'MALFORMED', :source, :entity, :key, :value, :what, :fix, 'OPEN', 0)
-on conflict (tenant_id, record_id, field, code) do update
-   set value = excluded.value, what = excluded.what, fix = excluded.fix, state = 'OPEN'
-""")
-# What no contract knows is a part of what the mirror says: once it is known, records count that did not count before.
-SNAPSHOT = text("""
-select encode(sha256(convert_to(coalesce(string_agg(
-         source || ':' || entity || ':' || source_key || ':' || encode(payload_hash, 'hex'), E'\n'
-         order by source collate "C", entity collate "C", source_key collate "C"), '')
-       || coalesce(E'\n\n' || (select string_agg(source || ':' || entity || ':' || source_key || ':' || field, E'\n'
-            order by source collate "C", entity collate "C", source_key collate "C", field collate "C")
-            from mirror.data_issue where state = 'OPEN' and code = 'UNMAPPED_SOURCE_VALUE'), ''), 'UTF8')), 'hex')
-  from mirror.record
-""")
-
-
-async def write_versions(connection: AsyncConnection, sightings: Sequence[Sighting]) -> Written:
-    """Write versions of any records in any order. Writing them again, or some of them, changes nothing."""
+    With `reread` the typed row of a version that stands is written again: its reading may have changed.
+    """
     if not sightings:
         return Written()
     seen, newest = _staged(sightings)
+    await connection.execute(WRITING)
     await _stage(connection)
     await copy_rows(connection, "seen", SEEN_COLUMNS, seen)
     await copy_rows(connection, "fault", FAULT_COLUMNS, _faults(newest))
     revisions = (await connection.execute(KEEP_REVISIONS)).rowcount
     turned = (await connection.execute(OTHER_KIND)).all()
-    heads = (await connection.execute(MOVE_HEADS, {"never": NEVER})).rowcount
-    heads += (await connection.execute(LEARNED)).rowcount
+    heads = (await connection.execute(MOVE_HEADS)).rowcount
+    heads += (await connection.execute(BRING_BACK)).rowcount
+    await connection.execute(SEEN_AGAIN)
+    await connection.execute(NOTE_STANDING)
+    heads += (await connection.execute(LEARNED, {"reread": reread})).rowcount
     moved: frozenset[MirrorKind] = frozenset()
     if heads:
         moved = frozenset(MirrorKind(kind) for kind in await connection.scalars(text("select distinct kind from head")))
@@ -221,23 +204,18 @@ async def write_versions(connection: AsyncConnection, sightings: Sequence[Sighti
     return Written(revisions, heads, moved)
 
 
-async def list_unplaced(connection: AsyncConnection, faults: Iterable[Fault]) -> None:
-    """List records of which no version could be taken: revision 0 says that there is none; a later version settles."""
-    rows = [
-        {
-            "id": mirror_id(fault.source, fault.entity, fault.key), "field": fault.field, "source": fault.source,
-            "entity": fault.entity, "key": fault.key, "value": fault.value, "what": fault.what, "fix": fault.fix,
-        }
-        for fault in faults
-    ]  # fmt: skip
-    if rows:
-        await connection.execute(LIST_UNPLACED, rows)
+async def mark_gone(connection: AsyncConnection, record_ids: Iterable[UUID], at: datetime) -> frozenset[MirrorKind]:
+    """Note that the tool did not have these records any more at `at`. Rows and versions stay. Returns what kinds went.
 
-
-async def snapshot(connection: AsyncConnection) -> str:
-    """sha256 in hex over what every mirrored record holds now and what of it is unknown, whatever way it came."""
-    digest: str = (await connection.execute(SNAPSHOT)).scalar_one()
-    return digest
+    A record that the API has shown since then is not gone.
+    """
+    await connection.execute(WRITING)
+    given = {"ids": list(record_ids), "at": at}
+    gone = (await connection.execute(GO, given)).all()
+    kinds = frozenset(MirrorKind(row.kind) for row in gone)
+    for kind in sorted(kinds):
+        await connection.execute(_go(kind), {"ids": [row.id for row in gone if row.kind == kind], "at": at})
+    return kinds
 
 
 async def _stage(connection: AsyncConnection) -> None:
@@ -268,7 +246,7 @@ def _staged(sightings: Sequence[Sighting]) -> tuple[list[tuple[Any, ...]], dict[
         (
             place[0], s.version.source, s.version.entity, s.version.key, s.version.kind, s.version.version_no,
             s.version.version_at, s.version.payload, place[2], s.feed, s.delivery_id, s.observed_at, s.read_at,
-            place in newest,
+            place in newest, s.echo,
         )
         for place, (_, s) in found.items()
     ]  # fmt: skip
@@ -306,6 +284,14 @@ async def _write_typed(connection: AsyncConnection, kind: MirrorKind, newest: di
 
 
 @cache
+def _go(kind: MirrorKind) -> TextClause:
+    table = f"mirror.{TYPED[kind].__tablename__}"
+    return text(
+        f"update {table} set gone_at = :at where tenant_id = (select app.tenant()) and id = any(:ids)"  # noqa: S608
+    )
+
+
+@cache
 def _leave(kind: MirrorKind) -> TextClause:
     """What the record was is gone, once its newest version is something else."""
     table = f"mirror.{TYPED[kind].__tablename__}"
@@ -329,8 +315,8 @@ def _typed_statements(kind: MirrorKind) -> tuple[TextClause, TextClause]:
     updated = ", ".join(f"{column} = excluded.{column}" for column in ("revision_id", "gone_at", *columns))
     stage = f"""create temp table if not exists {_staging(kind)} on commit delete rows as
                 select {listed} from {table} with no data"""  # noqa: S608
-    keep = f"""insert into {table} (tenant_id, {listed}, revision_id)
-               select (select app.tenant()), {given}, h.revision_id
+    keep = f"""insert into {table} (tenant_id, {listed}, revision_id, gone_at)
+               select (select app.tenant()), {given}, h.revision_id, h.gone_at
                  from head h join {_staging(kind)} t on t.id = h.id order by t.id
                on conflict (tenant_id, id) do update set {updated}"""  # noqa: S608
     return text(stage), text(keep)

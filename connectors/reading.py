@@ -14,7 +14,8 @@ from typing import Any
 
 import orjson
 
-from connectors.mirror import Fault, Sighting
+from connectors.issues import Fault
+from connectors.mirror import Sighting
 from connectors.source import Hint, Hook, Poison, Translator, Unreadable
 from engine.words import Feed, Source
 

@@ -12,14 +12,21 @@ class Source(StrEnum):
 
     SERVICENOW = "servicenow"
     JIRA = "jira"
+    SCIM = "scim"
+    HRIS = "hris"
+    FINANCE = "finance"
+    PAYROLL = "payroll"
+    VENDOR = "vendor"
 
 
 class Feed(StrEnum):
-    """How a delivery reached us."""
+    """How a delivery reached us. Only a WEBHOOK says nothing about when its content was still true."""
 
     WEBHOOK = "WEBHOOK"
     POLL = "POLL"
     SWEEP = "SWEEP"
+    FILE = "FILE"
+    PUSH = "PUSH"
 
 
 class MirrorKind(StrEnum):
@@ -37,6 +44,27 @@ class MirrorKind(StrEnum):
     TEAM_MEMBERSHIP = "TEAM_MEMBERSHIP"
     SERVICE = "SERVICE"
     VENDOR = "VENDOR"
+    GROUP_APPROVAL = "GROUP_APPROVAL"
+    CAB_BOARD = "CAB_BOARD"
+    CAB_MEETING = "CAB_MEETING"
+    CAB_AGENDA_ITEM = "CAB_AGENDA_ITEM"
+    CAB_ATTENDEE = "CAB_ATTENDEE"
+    CONTRACT = "CONTRACT"
+    SERVICE_OFFERING = "SERVICE_OFFERING"
+    SURVEY = "SURVEY"
+    SURVEY_CATEGORY = "SURVEY_CATEGORY"
+    SURVEY_QUESTION = "SURVEY_QUESTION"
+    SURVEY_OPTION = "SURVEY_OPTION"
+    SURVEY_INSTANCE = "SURVEY_INSTANCE"
+    SURVEY_ANSWER = "SURVEY_ANSWER"
+    STATE_CHANGE = "STATE_CHANGE"
+    JOURNAL_ENTRY = "JOURNAL_ENTRY"
+    VENDOR_SLA_RESULT = "VENDOR_SLA_RESULT"
+    ACCOUNT = "ACCOUNT"
+    ACCOUNT_GROUP = "ACCOUNT_GROUP"
+    EMPLOYMENT = "EMPLOYMENT"
+    BUDGET = "BUDGET"
+    PAYROLL_RESULT = "PAYROLL_RESULT"
 
 
 class RecordState(StrEnum):
@@ -90,6 +118,39 @@ class SlaStage(StrEnum):
     PAUSED = "PAUSED"
     COMPLETED = "COMPLETED"
     CANCELLED = "CANCELLED"
+
+
+class MeetingState(StrEnum):
+    """State of a meeting of a change advisory board."""
+
+    PENDING = "PENDING"
+    IN_PROGRESS = "IN_PROGRESS"
+    COMPLETE = "COMPLETE"
+    CANCELLED = "CANCELLED"
+
+
+class Finality(StrEnum):
+    """Whether a supplier's figure for a period may still change."""
+
+    PROVISIONAL = "PROVISIONAL"
+    FINAL = "FINAL"
+
+
+class DocumentKind(StrEnum):
+    """What a governed document rules: how a source is read, what a supplier may send us, what a word means."""
+
+    DATA_CONTRACT = "DATA_CONTRACT"
+    DATA_SHARING = "DATA_SHARING"
+    DATA_DEFINITION = "DATA_DEFINITION"
+
+
+class DocumentState(StrEnum):
+    """Life of a governed document; of one kind and name at most one is ACTIVE."""
+
+    DRAFT = "DRAFT"
+    TESTED = "TESTED"
+    ACTIVE = "ACTIVE"
+    RETIRED = "RETIRED"
 
 
 class RootCause(StrEnum):
@@ -199,7 +260,11 @@ class IssueCode(StrEnum):
     MALFORMED = "MALFORMED"
     REQUIRED_FIELD_MISSING = "REQUIRED_FIELD_MISSING"
     TIME_ORDER = "TIME_ORDER"
+    OUT_OF_RANGE = "OUT_OF_RANGE"
+    REFERENCE_MISSING = "REFERENCE_MISSING"
+    NOT_UNIQUE = "NOT_UNIQUE"
     VERSION_CONFLICT = "VERSION_CONFLICT"
+    FIELD_NOT_COVERED = "FIELD_NOT_COVERED"
 
 
 class Measure(StrEnum):

@@ -51,6 +51,7 @@ IDENTIFY = text(
 )
 
 
+PARTS_AHEAD = text("select app.make_parts(current_date, 3)")
 LOGIN = "evenhand_service"
 ADMIT = """do $$
 begin
@@ -145,6 +146,7 @@ async def migrate(url: str) -> None:
             await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
             await connection.run_sync(upgrade)
             await connection.run_sync(secure)
+            await connection.execute(PARTS_AHEAD)
     finally:
         await engine.dispose()
 

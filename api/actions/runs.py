@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.actions.audit import Log
 from api.actions.plans import Published, latest
-from connectors.mirror import snapshot
+from connectors.history import snapshot
 from engine.facts import CycleFacts, Measured
 from engine.results import Settlement
 from engine.scoring import result_hash, settle

@@ -50,6 +50,7 @@ create or replace function app.teams() returns setof uuid stable security define
       where m.tenant_id = app.tenant() and m.gone_at is null and m.person_id in (select app.reports()) $$;
 
 revoke execute on all functions in schema app from public;
+grant execute on function app.make_parts(date, int), app.drop_part(text, date) to evenhand_worker;
 grant usage on schema app to evenhand_app, evenhand_intake, evenhand_worker, evenhand_pay, evenhand_sequencer;
 grant execute on function app.tenant(), app.person(), app.left_us(), app.granted(text), app.member(), app.reports(),
   app.managers(), app.teams() to evenhand_app, evenhand_intake, evenhand_worker, evenhand_pay, evenhand_sequencer;
@@ -88,5 +89,7 @@ create policy owner_reads on access.reporting_closure for select to evenhand_own
 create policy owner_reads on mirror.person for select to evenhand_owner using (true);
 create policy owner_reads on mirror.team for select to evenhand_owner using (true);
 create policy owner_reads on mirror.team_membership for select to evenhand_owner using (true);
+-- What is still needed is not dropped.
+create policy owner_reads on score.kpi_lineage for select to evenhand_owner using (true);
 
 reset role;

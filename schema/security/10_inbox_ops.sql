@@ -10,22 +10,34 @@ create policy intake on inbox.delivery_key to evenhand_intake using (true) with 
 create policy worker on inbox.delivery to evenhand_worker using (true) with check (true);
 create policy worker on inbox.delivery_key to evenhand_worker using (true) with check (true);
 
-grant select, insert, update on ops.watermark, ops.outbox to evenhand_worker;
-create policy worker on ops.watermark to evenhand_worker using (true) with check (true);
-create policy worker on ops.outbox to evenhand_worker using (true) with check (true);
-grant select on ops.watermark, ops.outbox to evenhand_app;
-create policy administrator on ops.watermark for select to evenhand_app using ((select app.granted('ITSM_ADMIN')));
-create policy administrator on ops.outbox for select to evenhand_app using ((select app.granted('ITSM_ADMIN')));
+-- How the tools are read: the worker's books. The tool's administrators may look.
+do $$
+declare
+  name text;
+begin
+  for name in select tablename from pg_tables where schemaname = 'ops' and tablename <> 'security_digest' loop
+    execute format('grant select, insert, update, delete on ops.%I to evenhand_worker', name);
+    execute format('create policy worker on ops.%I to evenhand_worker using (true) with check (true)', name);
+    execute format('grant select on ops.%I to evenhand_app', name);
+    execute format('create policy administrator on ops.%I for select to evenhand_app
+                    using ((select app.granted(''ITSM_ADMIN'')) or (select app.granted(''AUDITOR'')))', name);
+  end loop;
+end $$;
+revoke delete on ops.watermark, ops.outbox, ops.document, ops.sweep, ops.file_drop from evenhand_worker;
 
 -- Grants and lines. The closure is the worker's; a grant is shown to its holder, to HR and to auditors.
-grant select, insert, update on access.tenant, access.role_grant to evenhand_worker;
+grant select, insert, update on access.tenant, access.role_grant, access.role_request to evenhand_worker;
 grant select, insert, delete on access.reporting_closure to evenhand_worker;
 grant select on access.tenant, access.role_grant, access.reporting_closure to evenhand_app, evenhand_pay;
+grant select on access.role_request to evenhand_app;
 create policy worker on access.tenant to evenhand_worker using (true) with check (true);
 create policy worker on access.role_grant to evenhand_worker using (true) with check (true);
+create policy worker on access.role_request to evenhand_worker using (true) with check (true);
 create policy worker on access.reporting_closure to evenhand_worker using (true) with check (true);
 create policy everybody on access.tenant for select to evenhand_app, evenhand_pay using (true);
 create policy holder on access.role_grant for select to evenhand_app, evenhand_pay
+  using (person_id = (select app.person()) or (select app.granted('HR')) or (select app.granted('AUDITOR')));
+create policy holder on access.role_request for select to evenhand_app
   using (person_id = (select app.person()) or (select app.granted('HR')) or (select app.granted('AUDITOR')));
 create policy line on access.reporting_closure for select to evenhand_app, evenhand_pay
   using (manager_id = (select app.person()) or person_id = (select app.person())

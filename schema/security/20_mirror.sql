@@ -2,7 +2,7 @@
 set role evenhand_owner;
 
 grant select, insert, update, delete on all tables in schema mirror to evenhand_worker;
-revoke update, delete on mirror.revision from evenhand_worker;
+revoke update, delete on mirror.revision, mirror.payload, mirror.standing, mirror.snapshot from evenhand_worker;
 do $$
 declare
   name text;
@@ -16,7 +16,11 @@ begin
   end loop;
   -- single records name people and customers: auditors and the tool's own administrators
   foreach name in array array['incident', 'change', 'change_approval', 'problem', 'task_sla', 'csat_response',
-                              'record', 'data_issue', 'revision'] loop
+                              'record', 'data_issue', 'revision', 'payload', 'standing', 'snapshot', 'group_approval',
+                              'cab_board', 'cab_meeting', 'cab_agenda_item', 'cab_attendee', 'contract',
+                              'service_offering', 'vendor_sla_result', 'survey', 'survey_category', 'survey_question',
+                              'survey_option', 'survey_instance', 'survey_answer', 'state_change', 'journal_entry',
+                              'account', 'account_group'] loop
     execute format('grant select on mirror.%I to evenhand_app', name);
     execute format('create policy evidence on mirror.%I for select to evenhand_app
                     using ((select app.granted(''AUDITOR'')) or (select app.granted(''ITSM_ADMIN'')))', name);
@@ -43,5 +47,16 @@ create policy related on mirror.person for select to evenhand_app, evenhand_pay
          or (select app.granted('HR')) or (select app.granted('AUDITOR')));
 create policy payable on mirror.person for select to evenhand_pay
   using ((select app.granted('FINANCE')) or (select app.granted('PAYROLL')));
+
+-- Employment and money around it: oneself and HR; budgets for finance; what was paid for those who pay.
+grant select on mirror.employment to evenhand_app;
+create policy own on mirror.employment for select to evenhand_app
+  using (person_id = (select app.person()) or (select app.granted('HR')) or (select app.granted('AUDITOR')));
+grant select on mirror.budget to evenhand_app, evenhand_pay;
+create policy finance on mirror.budget for select to evenhand_app, evenhand_pay
+  using ((select app.granted('FINANCE')) or (select app.granted('AUDITOR')));
+grant select on mirror.payroll_result to evenhand_pay;
+create policy paying on mirror.payroll_result for select to evenhand_pay
+  using ((select app.granted('PAYROLL')) or (select app.granted('FINANCE')) or (select app.granted('AUDITOR')));
 
 reset role;

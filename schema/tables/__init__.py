@@ -1,5 +1,7 @@
 """The tables, by group. Importing this module makes SQLModel.metadata complete."""
 
-from schema.tables import access, audit, inbox, mirror, money, operations, scores
+from schema.tables import access, audit, documents, feeds, inbox, mirror, money, operations, revisions, scores
 
-__all__ = ["access", "audit", "inbox", "mirror", "money", "operations", "scores"]
+__all__ = [
+    "access", "audit", "documents", "feeds", "inbox", "mirror", "money", "operations", "revisions", "scores",
+]  # fmt: skip

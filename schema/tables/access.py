@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import CheckConstraint
 from sqlmodel import Field, SQLModel
 
 from engine.words import Role
@@ -28,6 +29,26 @@ class RoleGrant(SQLModel, table=True):
     granted_by: str
     valid_from: datetime = instant()
     valid_to: datetime | None = maybe_instant()
+
+
+class RoleRequest(SQLModel, table=True):
+    """A role that the identity provider asks for. It is nothing until a second person has approved it."""
+
+    __tablename__ = "role_request"
+    __table_args__ = (
+        words("role", Role),
+        CheckConstraint("state in ('REQUESTED', 'APPROVED', 'REFUSED', 'WITHDRAWN')", name="state_word"),
+        {"schema": "access"},
+    )
+    tenant_id: UUID = Field(primary_key=True)
+    id: UUID = Field(primary_key=True)
+    person_id: UUID
+    role: str
+    asked_by: str  # the group of the identity provider
+    state: str = Field("REQUESTED")
+    asked_at: datetime = instant()
+    decided_by: UUID | None = None
+    decided_at: datetime | None = maybe_instant()
 
 
 class ReportingClosure(SQLModel, table=True):

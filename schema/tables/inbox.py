@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, tex
 from sqlmodel import Field, SQLModel
 
 from engine.words import Feed, Source
-from schema.tables.columns import instant, json, maybe_instant, raw, small, words
+from schema.tables.columns import Instant, json, maybe_instant, raw, small, words
 
 
 class DeliveryKey(SQLModel, table=True):
@@ -24,7 +24,10 @@ class DeliveryKey(SQLModel, table=True):
 
 
 class Delivery(SQLModel, table=True):
-    """A webhook or a poll page. `state` READY until the mirror has taken it, DEAD when it never can."""
+    """A webhook or a poll page. `state` READY until the mirror has taken it, DEAD when it never can.
+
+    Partitioned by the month in which it was received, so that a month of raw bytes can be dropped at once.
+    """
 
     __tablename__ = "delivery"
     __table_args__ = (
@@ -32,10 +35,11 @@ class Delivery(SQLModel, table=True):
         words("feed", Feed),
         CheckConstraint("state in ('READY', 'DONE', 'DEAD')", name="state_word"),
         Index("delivery_ready", "tenant_id", "id", postgresql_where=text("state = 'READY'")),
-        {"schema": "inbox"},
+        {"schema": "inbox", "postgresql_partition_by": "RANGE (received_at)"},
     )
     tenant_id: UUID = Field(primary_key=True)
     id: int = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    received_at: datetime = Field(sa_type=Instant, primary_key=True)
     source: str
     entity: str  # the tool's table for pages; "" for webhooks, whose body says it
     feed: str
@@ -44,7 +48,6 @@ class Delivery(SQLModel, table=True):
     body: bytes = raw()
     body_sha256: bytes = raw()
     headers: dict[str, str] = json()
-    received_at: datetime = instant()
     state: str = Field("READY")
     attempts: int = small(0)
     reason: str | None = None

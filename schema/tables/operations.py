@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-from schema.tables.columns import instant, json, maybe_instant, small
+from schema.tables.columns import big, instant, json, maybe_instant, small
 
 SCHEMA = {"schema": "ops"}
 
@@ -22,6 +22,19 @@ class Watermark(SQLModel, table=True):
     entity: str = Field(primary_key=True)
     feed: str = Field(primary_key=True)
     read_to: datetime = instant()
+
+
+class Reading(SQLModel, table=True):
+    """A long first reading that is under way: where to go on after a crash. Gone when its watermark moves."""
+
+    __tablename__ = "reading"
+    __table_args__ = SCHEMA
+    tenant_id: UUID = Field(primary_key=True)
+    source: str = Field(primary_key=True)
+    entity: str = Field(primary_key=True)
+    feed: str = Field(primary_key=True)
+    began_at: datetime = instant()  # the tool's clock at its first page
+    cursor: str
 
 
 class Outbox(SQLModel, table=True):
@@ -42,5 +55,7 @@ class Outbox(SQLModel, table=True):
     state: str = Field("READY")
     attempts: int = small(0)
     reason: str | None = None
+    premise: int | None = big(None)  # the record's version that the write rests on, where the target has one
     created_at: datetime = instant()
+    next_at: datetime | None = maybe_instant()  # not before then
     done_at: datetime | None = maybe_instant()

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from connectors.drain import accept_pages, drain
 from connectors.jira.contract import Contract
 from connectors.jira.translate import translator
-from connectors.mirror import snapshot
+from connectors.history import snapshot
 from connectors.source import Page
 from engine.words import Feed, Source
 from schema.identity import mirror_id

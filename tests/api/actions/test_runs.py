@@ -46,8 +46,9 @@ ROUND_THE_CLOCK = plan(
 RESULTS = ("score.run", "score.kpi_value", "score.kpi_lineage", "score.score", "score.attribution_split",
            "pay.pool_allocation", "pay.award_proposal")  # fmt: skip
 APPEND_ONLY = {
-    *RESULTS, "mirror.revision", "score.plan_version", "score.cycle", "pay.award_amount", "pay.file_part", "pay.ack",
-    "ledger.account", "ledger.journal", "ledger.posting", "audit.seq", "audit.tree_head", "audit.note_line",
+    *RESULTS, "mirror.revision", "mirror.standing", "mirror.snapshot", "score.plan_version", "score.cycle",
+    "pay.award_amount", "pay.file_part", "pay.ack", "ledger.account",
+    "ledger.journal", "ledger.posting", "audit.seq", "audit.tree_head", "audit.note_line",
 }  # fmt: skip
 
 

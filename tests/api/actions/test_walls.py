@@ -28,6 +28,31 @@ async def seen(firm: Firm, role: DbRole, viewer: Viewer) -> dict[str, int]:
         return {str(name): int(count) for name, count in found}
 
 
+PLAIN = {
+    "uuid": "gen_random_uuid()", "text": "'x'", "character varying": "'x'", "bigint": "1", "integer": "1",
+    "smallint": "1", "boolean": "false", "bytea": "'x'", "jsonb": "'{}'", "date": "current_date",
+    "timestamp with time zone": "now()",
+}  # fmt: skip
+COLUMNS = """select c.column_name, c.data_type,
+    (select substring(pg_get_constraintdef(k.oid) from '''([^'']+)''') from pg_constraint k
+      where k.conrelid = format('%I.%I', c.table_schema, c.table_name)::regclass
+        and k.conname = c.column_name || '_word') as word
+  from information_schema.columns c
+ where format('%I.%I', c.table_schema, c.table_name) = $1 and c.is_nullable = 'NO' and c.is_identity = 'NO'
+   and c.column_name <> 'tenant_id'"""
+
+
+async def fill(firm: Firm, table: str) -> None:
+    """One row of the viewers' tenant in a table that the story does not reach."""
+    columns = await firm.rows(COLUMNS, table)
+    values = [f"'{row['word']}'" if row["word"] else PLAIN[row["data_type"]] for row in columns]
+    names = ", ".join(["tenant_id", *(row["column_name"] for row in columns)])
+    async with firm.store.begin(DbRole.WORKER) as connection:
+        await connection.execute(
+            text(f"insert into {table} ({names}) values ({', '.join(['(select app.tenant())', *values])})")
+        )
+
+
 async def everywhere(firm: Firm) -> None:
     """Bring the story to where every table that a viewer could read holds something."""
     await tell(firm, signed(await words(firm, "accepted", ("L000001",))))
@@ -57,8 +82,9 @@ async def test_a_viewer_of_another_tenant_sees_no_row_of_any_table(pulled: Firm)
     await everywhere(firm)
     held = await firm.rows("select schemaname || '.' || tablename from pg_tables where schemaname = any($1)",
                            [*SCHEMAS, "inbox"])  # fmt: skip
-    empty = {row[0] for row in held if not await firm.value(f"select count(*) from {row[0]}")}
-    assert empty <= {"ops.security_digest", "audit.pending"}  # else this test would say nothing
+    empty = [row[0] for row in held if not await firm.value(f"select count(*) from {row[0]}")]
+    for table in sorted(set(empty) - {"ops.security_digest", "audit.pending"}):
+        await fill(firm, table)  # else this test would say nothing of it
     for role in Role:  # at home he may do everything
         await grant(firm.store, person("spy"), role, OTHER_TENANT)
         await grant(firm.store, person("hr"), role, OTHER_TENANT)
