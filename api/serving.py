@@ -12,6 +12,7 @@ from api.app import create_app
 from api.opening import open_house
 from api.settings import Settings
 from engine.refusal import Code, Refused
+from webhooks.gate import gate
 
 KEEP_ALIVE_SECONDS, MOST_CONCURRENT = 15, 400
 LAST_REQUESTS_SECONDS = 5
@@ -30,6 +31,7 @@ def server_of(app: Starlette, settings: Settings) -> Server:
         app,
         host=settings.host,
         port=settings.port,
+        http=gate(app.routes),
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -12,7 +12,7 @@ When a commit's answer is lost the row may stand all the same; the sender's next
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -41,8 +41,9 @@ SETTINGS = {
     "plan_cache_mode": "force_generic_plan",
 }
 
-# The keys are taken in one order, so that two processes never wait for each other. A key whose counters are both zero
-# is fresh. A conflict number stops at the end of its type instead of failing; the rows behind it are all kept.
+# The rows come sorted by key, so that two processes never wait for each other. A key whose counters are both zero is
+# fresh; only of the others is anything said. A conflict number stops at the end of its type instead of failing; the
+# rows behind it are all kept.
 STORE = """
 with arrived as materialized (
   select no, source, delivery_id, body, sha256(body) as body_sha256, headers, received_at
@@ -50,7 +51,7 @@ with arrived as materialized (
          with ordinality as a (source, delivery_id, body, headers, received_at, no)
 ), keyed as (
   insert into inbox.delivery_key as k (tenant_id, source, delivery_id, body_sha256, conflicts, duplicates)
-  select $1::uuid, source, delivery_id, body_sha256, 0, 0 from arrived order by source, delivery_id
+  select $1::uuid, source, delivery_id, body_sha256, 0, 0 from arrived
   on conflict (tenant_id, source, delivery_id) do update
     set conflicts = least(k.conflicts + (k.body_sha256 <> excluded.body_sha256)::int, 32767),
         duplicates = k.duplicates + (k.body_sha256 = excluded.body_sha256)::int
@@ -62,8 +63,7 @@ with arrived as materialized (
          a.received_at, 'READY', 0
     from arrived a join keyed k using (source, delivery_id) where k.fresh or k.body_sha256 <> a.body_sha256
 )
-select a.no, case when k.fresh then 'new' when k.body_sha256 = a.body_sha256 then 'duplicate' else 'conflict' end
-  from arrived a join keyed k using (source, delivery_id)
+select a.no, k.body_sha256 = a.body_sha256 from arrived a join keyed k using (source, delivery_id) where not k.fresh
 """
 
 # Faults that one row can cause. Any other error means that the database cannot be worked with now.
@@ -79,9 +79,6 @@ class Outcome(StrEnum):
     NEW = "new"
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
-
-
-OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 
 
 class NotStored(Exception):
@@ -113,20 +110,17 @@ class Limits:
     batch_bytes: int = 8 << 20
 
 
+Word = Outcome | Reason  # what a sender is told in the end: what became of his delivery, or why it was turned away
+Tell = Callable[[Word], None]
+
+
 @dataclass(slots=True)
 class Place:
-    """A place in the queue: the row, and the promise to its sender."""
+    """A place in the queue: the row, and how its sender hears of it, once."""
 
     arrival: Arrival
-    outcome: asyncio.Future[Outcome]
-
-    def settle(self, outcome: Outcome) -> None:
-        if not self.outcome.done():  # the request may have been cancelled meanwhile
-            self.outcome.set_result(outcome)
-
-    def refuse(self, reason: Reason) -> None:
-        if not self.outcome.done():
-            self.outcome.set_exception(NotStored(reason))
+    tell: Tell
+    told: bool = False
 
 
 class Intake:
@@ -146,21 +140,37 @@ class Intake:
 
     async def store(self, arrival: Arrival) -> Outcome:
         """Answers once the row is committed; raises NotStored otherwise."""
+        told: asyncio.Future[Word] = asyncio.get_running_loop().create_future()
+        self.offer(arrival, lambda word: None if told.done() else told.set_result(word))  # the request may be cancelled
+        word = await told
+        if isinstance(word, Reason):
+            raise NotStored(word)
+        return word
+
+    def offer(self, arrival: Arrival, tell: Tell) -> None:
+        """As `store`, for callers that have no task to wait in. `tell` is called once and must not raise."""
         size_bytes = len(arrival.body)
         full = self._waiting_rows >= self._limits.waiting_rows
         if full or self._waiting_bytes + size_bytes > self._limits.waiting_bytes:
-            raise NotStored(Reason.INTAKE_FULL)
-        place = Place(arrival, asyncio.get_running_loop().create_future())
-        self._waiting.append(place)
+            tell(Reason.INTAKE_FULL)
+            return
+        self._waiting.append(Place(arrival, tell))
         self._waiting_rows += 1
         self._waiting_bytes += size_bytes
         if self._writer is None:
             self._writer = asyncio.create_task(self._drain())
-        try:
-            return await place.outcome
-        finally:
-            self._waiting_rows -= 1
-            self._waiting_bytes -= size_bytes
+
+    def _tell(self, place: Place, word: Word) -> None:
+        if place.told:
+            return
+        place.told = True
+        self._waiting_rows -= 1
+        self._waiting_bytes -= len(place.arrival.body)
+        place.tell(word)
+
+    def _tell_all(self, places: Iterable[Place], word: Word) -> None:
+        for place in places:
+            self._tell(place, word)
 
     async def close(self) -> None:
         """Let what waits be written, then hang up."""
@@ -175,10 +185,8 @@ class Intake:
                 batch = self._gather()
                 await self._write(batch)
         finally:  # also when we are cancelled: nobody is left without an answer
-            for place in (*batch, *self._waiting):
-                place.refuse(Reason.DATABASE_AWAY)
-            self._waiting.clear()
             self._writer = None
+            self._give_up(batch)
 
     def _gather(self) -> list[Place]:
         """The longest run from the head of the queue within the limits, in which no id comes twice."""
@@ -201,19 +209,22 @@ class Intake:
         except ROW_FAULTS as error:
             if len(batch) == 1:
                 LOG.error("the database refuses a delivery of %s (%s)", batch[0].arrival.source, type(error).__name__)
-                batch[0].refuse(Reason.ROW_REFUSED)
+                self._tell(batch[0], Reason.ROW_REFUSED)
             else:
                 await self._write(batch[: len(batch) // 2])
                 await self._write(batch[len(batch) // 2 :])
         except Exception as error:
             LOG.error("the inbox cannot be written (%s): %d deliveries refused", type(error).__name__, len(batch))
             await self._hang_up()
-            for place in (*batch, *self._waiting):  # those behind would only wait for the same failure
-                place.refuse(Reason.DATABASE_AWAY)
-            self._waiting.clear()
+            self._give_up(batch)  # those behind would only wait for the same failure
         else:
             for place, outcome in zip(batch, outcomes, strict=True):
-                place.settle(outcome)
+                self._tell(place, outcome)
+
+    def _give_up(self, batch: Sequence[Place]) -> None:
+        behind = [*self._waiting]
+        self._waiting.clear()
+        self._tell_all((*batch, *behind), Reason.DATABASE_AWAY)
 
     async def _commit(self, rows: Sequence[Arrival]) -> list[Outcome]:
         """One statement, hence one transaction: when it returns, the rows are on disk."""
@@ -225,16 +236,20 @@ class Intake:
                 server_settings={**SETTINGS, "app.tenant_id": str(self._tenant_id)},
             )
             self._statement = await self._connection.prepare(STORE)
-        answers = await self._statement.fetch(
+        order = sorted(range(len(rows)), key=lambda no: (rows[no].source, rows[no].delivery_id))
+        ordered = [rows[no] for no in order]
+        known = await self._statement.fetch(
             self._tenant_id,
-            [row.source.value for row in rows],
-            [row.delivery_id for row in rows],
-            [row.body for row in rows],
-            [orjson.dumps(row.headers).decode() for row in rows],
-            [row.received_at for row in rows],
+            [row.source.value for row in ordered],
+            [row.delivery_id for row in ordered],
+            [row.body for row in ordered],
+            [orjson.dumps(row.headers).decode() for row in ordered],
+            [row.received_at for row in ordered],
         )
-        outcomes = dict(answers)
-        return [OUTCOMES[outcomes[no]] for no in range(1, len(rows) + 1)]
+        outcomes = [Outcome.NEW] * len(rows)
+        for no, same in known:
+            outcomes[order[no - 1]] = Outcome.DUPLICATE if same else Outcome.CONFLICT
+        return outcomes
 
     async def _hang_up(self) -> None:
         connection, self._connection, self._statement = self._connection, None, None

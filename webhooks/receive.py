@@ -9,7 +9,7 @@ Headers that belong on every answer (those of security, for one) are handed in b
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.words import Source
-from webhooks.intake import Arrival, Intake, NotStored, Outcome
+from webhooks.intake import Arrival, Intake, Outcome, Tell, Word
 from webhooks.reasons import Reason
 from webhooks.signatures import Genuine, Headers
 
@@ -61,11 +61,11 @@ def answer(status: int, body: bytes, *extra: tuple[bytes, bytes]) -> Answer:
 
 
 HANG_UP = (b"connection", b"close")
-ACCEPTED = {outcome: answer(202, b'{"outcome":"%b"}' % outcome.encode()) for outcome in Outcome}
 UNAUTHORIZED = answer(401, b'{"error":"unauthorized"}')
 UNAVAILABLE = answer(503, b'{"error":"not stored, send it again"}', (b"retry-after", b"5"))
 TOO_BIG = b'{"error":"body too big"}'
-TURNED_AWAY = {
+ANSWERS: Mapping[Word, Answer] = {
+    **{outcome: answer(202, b'{"outcome":"%b"}' % outcome.encode()) for outcome in Outcome},
     Reason.HEADER_MISSING: UNAUTHORIZED,
     Reason.HEADER_REPEATED: UNAUTHORIZED,
     Reason.ID_MALFORMED: UNAUTHORIZED,
@@ -115,65 +115,83 @@ class Porch:
 
 
 class Door:
-    """The ASGI application behind one path."""
+    """The ASGI application behind one path. `take` is the same without ASGI, for a body that is already here."""
 
     def __init__(
         self, sender: Sender, intake: Intake, clock: Clock, limits: BodyLimits, always: tuple[tuple[bytes, bytes], ...]
     ) -> None:
         self._sender = sender
-        self._prefix = f"{sender.source}."
+        self._named = {word: f"{sender.source}.{word}" for word in (*Outcome, *Reason)}
+        self._secrets_named = [f"{sender.source}.secret_{no}" for no in range(len(sender.secrets))]
         self._always = always
         self._intake = intake
         self._clock = clock
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        reply = await self._reply(scope["headers"], receive)
-        await send({"type": "http.response.start", "status": reply.status, "headers": [*reply.headers, *self._always]})
+        reply = ANSWERS[await self._judged(scope["headers"], receive)]
+        await send({"type": "http.response.start", "status": reply.status, "headers": self.headers(reply)})
         await send({"type": "http.response.body", "body": reply.body})
 
-    async def _reply(self, headers: Headers, receive: Receive) -> Answer:
-        early = self._refused_unread(headers)
-        if early is not None:
-            return early
-        try:
-            async with asyncio.timeout(self._limits.body_seconds):
-                body = await read(receive, self._limits)
-        except TimeoutError:
-            body = Reason.BODY_TOO_SLOW
-        if isinstance(body, Reason):
-            return self._turn_away(body)
-        now = self._clock()
-        verdict = self._sender.verify(headers, body, self._sender.secrets, now)
-        if isinstance(verdict, Reason):
-            return self._turn_away(verdict)
-        self._count(f"secret_{verdict.secret_no}")
-        kept = keep(headers, self._sender.kept_headers)
-        try:
-            outcome = await self._intake.store(Arrival(self._sender.source, verdict.delivery_id, body, kept, now))
-        except NotStored as no:
-            return self._turn_away(no.reason)
-        self._count(outcome)
-        if outcome is Outcome.CONFLICT:
-            LOG.warning("%s sent %s again with another body", self._sender.source, verdict.delivery_id)
-        return ACCEPTED[outcome]
+    def headers(self, reply: Answer) -> list[tuple[bytes, bytes]]:
+        return [*reply.headers, *self._always]
 
-    def _refused_unread(self, headers: Headers) -> Answer | None:
+    async def _judged(self, headers: Headers, receive: Receive) -> Word:
+        told: asyncio.Future[Word] = asyncio.get_running_loop().create_future()
+
+        def tell(word: Word) -> None:
+            if not told.done():  # the request may have been cancelled meanwhile
+                told.set_result(word)
+
+        body: bytes | Reason | None = self._refused_unread(headers)
+        if body is None:
+            try:
+                async with asyncio.timeout(self._limits.body_seconds):
+                    body = await read(receive, self._limits)
+            except TimeoutError:
+                body = Reason.BODY_TOO_SLOW
+        if isinstance(body, Reason):
+            self._count(body)
+            return body
+        self.take(headers, body, tell)
+        return await told
+
+    def take(self, headers: Headers, body: bytes, tell: Tell) -> None:
+        """Judge a whole delivery and store it. `tell` hears the outcome once, perhaps before this returns."""
+        now = self._clock()
+        verdict: Genuine | Reason | None = self._refused_unread(headers)
+        if len(body) > self._limits.body_bytes:
+            verdict = verdict or Reason.BODY_TOO_BIG
+        if verdict is None:
+            verdict = self._sender.verify(headers, body, self._sender.secrets, now)
+        if isinstance(verdict, Reason):
+            self._count(verdict)
+            tell(verdict)
+            return
+        self._intake.counts[self._secrets_named[verdict.secret_no]] += 1
+        delivery_id = verdict.delivery_id
+
+        def stored(word: Word) -> None:
+            self._count(word)
+            if word is Outcome.CONFLICT:
+                LOG.warning("%s sent %s again with another body", self._sender.source, delivery_id)
+            tell(word)
+
+        kept = keep(headers, self._sender.kept_headers)
+        self._intake.offer(Arrival(self._sender.source, delivery_id, body, kept, now), stored)
+
+    def _refused_unread(self, headers: Headers) -> Reason | None:
         """Refusals that need no byte of the body."""
         for name, value in headers:
             if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
-                return self._turn_away(Reason.BODY_ENCODED)
+                return Reason.BODY_ENCODED
             if name == b"content-length" and value.isdigit() and int(value[:20]) > self._limits.body_bytes:
                 endless = int(value[:20]) > self._limits.drained_bytes
-                return self._turn_away(Reason.BODY_ENDLESS if endless else Reason.BODY_TOO_BIG)
+                return Reason.BODY_ENDLESS if endless else Reason.BODY_TOO_BIG
         return None
 
-    def _turn_away(self, reason: Reason) -> Answer:
-        self._count(reason)
-        return TURNED_AWAY[reason]
-
-    def _count(self, word: str) -> None:
-        self._intake.counts[self._prefix + word] += 1
+    def _count(self, word: Word) -> None:
+        self._intake.counts[self._named[word]] += 1
 
 
 async def read(receive: Receive, limits: BodyLimits) -> bytes | Reason:

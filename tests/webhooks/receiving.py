@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from webhooks import jira, receive, servicenow
+from webhooks.gate import gate
 from webhooks.intake import Intake
 
 NOW = datetime(2026, 3, 4, 10, 15, 7, tzinfo=UTC)
@@ -27,6 +28,7 @@ OLDER_KEY = bytes(range(32, 64))
 STANDARD_SECRET = f"whsec_{b64encode(STANDARD_KEY).decode()}"
 OLDER_SECRET = f"whsec_{b64encode(OLDER_KEY).decode()}"
 ALWAYS = [(b"x-content-type-options", b"nosniff")]
+SHORT_WAY, REST_SECONDS = True, 5  # tests of the other way, or of a rest, set these
 JIRA_SECRET = "a secret that an administrator typed"
 
 
@@ -61,13 +63,22 @@ class Receiver:
 
 @contextlib.asynccontextmanager
 async def receiving(
-    database_url: str, body_limits: Any = None, porch: bool = False, **intake: Any
+    database_url: str, body_limits: Any = None, porch: bool = False, short_way: bool | None = None, **intake: Any
 ) -> AsyncIterator[Receiver]:
     senders = [servicenow.sender([STANDARD_SECRET, OLDER_SECRET]), jira.sender([JIRA_SECRET])]
     door = Intake(database_url, **intake)
     hooks = receive.routes(door, senders, lambda: NOW, body_limits or receive.BodyLimits(), ALWAYS)
     app = Starlette(routes=hooks, middleware=[Middleware(receive.Porch, routes=hooks)] if porch else [])
-    config = uvicorn.Config(app, log_level="warning", http="httptools", ws="none", lifespan="off")
+    http = gate(hooks) if (SHORT_WAY if short_way is None else short_way) else "httptools"
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        http=http,
+        ws="none",
+        lifespan="off",
+        timeout_keep_alive=REST_SECONDS,
+    )
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
         listening.setsockopt(

@@ -11,6 +11,7 @@ import pytest
 
 from schema import embedded
 from schema.store import migrate
+from tests.webhooks import receiving as place
 from tests.webhooks.receiving import NOW, OLDER_KEY, connected, hub, receiving, standard, stored
 from webhooks.intake import Limits
 from webhooks.receive import BodyLimits
@@ -19,6 +20,12 @@ BODY = b'{"event_id":"evt_1","table":"incident","op":"update","record":{"sys_id"
 NOW_S = int(NOW.timestamp())
 MIB = 1 << 20
 SIGNERS = {"servicenow": standard, "jira": hub}
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["short way", "ordinary way"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is promised holds on the short way in and on the one through ASGI."""
+    monkeypatch.setattr(place, "SHORT_WAY", request.param)
 
 
 @pytest.mark.parametrize("source", ["servicenow", "jira"])
