@@ -15,14 +15,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine.refusal import Code, Refused
 
-# What no contract knows is a part of what the mirror says: once it is known, records count that did not count before.
+# How records are read is a part of what the mirror says: what no contract knows or what a rule took out, which contract
+# is in force, and how far it has been applied to what is stored. Once that changes, records count that did not before.
 SNAPSHOT = text("""
 select encode(sha256(convert_to(coalesce(string_agg(
          source || ':' || entity || ':' || source_key || ':' || encode(payload_hash, 'hex'), E'\n'
          order by source collate "C", entity collate "C", source_key collate "C"), '')
        || coalesce(E'\n\n' || (select string_agg(source || ':' || entity || ':' || source_key || ':' || field, E'\n'
             order by source collate "C", entity collate "C", source_key collate "C", field collate "C")
-            from mirror.data_issue where state = 'OPEN' and code = 'UNMAPPED_SOURCE_VALUE'), ''), 'UTF8')), 'hex')
+            from mirror.data_issue where state = 'OPEN'
+             and code in ('UNMAPPED_SOURCE_VALUE', 'REFERENCE_MISSING', 'NOT_UNIQUE')), '')
+       || coalesce(E'\n\n' || (select string_agg(name || ':' || content_hash, E'\n' order by name collate "C")
+            from ops.document where state = 'ACTIVE' and kind = 'DATA_CONTRACT'), '')
+       || coalesce(E'\n\n' || (select string_agg(source || ':' || entity || ':' || cursor, E'\n'
+            order by source collate "C", entity collate "C")
+            from ops.reading where feed = 'REPLAY'), ''), 'UTF8')), 'hex')
   from mirror.record where gone_at is null
 """)
 

@@ -27,9 +27,13 @@ class Fault:
     fix: str
 
 
+# What needs other records to be seen is settled where it was found (connectors/crosscheck.py), and two contents of one
+# version stay two when that version is only read again.
 RESOLVE_FAULTS = text("""
 update mirror.data_issue i set state = 'RESOLVED' from head h
  where i.tenant_id = (select app.tenant()) and i.record_id = h.id and i.state = 'OPEN'
+   and i.code not in ('REFERENCE_MISSING', 'NOT_UNIQUE')
+   and (i.code <> 'VERSION_CONFLICT' or i.revision_id <> h.revision_id)
    and not exists (select from fault f where f.id = i.record_id and f.field = i.field and f.code = i.code)
 """)
 LIST_FAULTS = text("""

@@ -161,11 +161,19 @@ select m.id, m.kind, m.revision_id, m.gone_at from seen s join lateral (
          ) > 0)
 on conflict do nothing
 """)
-# Only in Jira can a record become one of another kind: an issue is moved to another type and keeps its id.
+# Only in Jira can a record become one of another kind: an issue is moved to another type and keeps its id. Another data
+# contract can make one of any record.
 OTHER_KIND = text("""
 select s.id, (select r.kind from mirror.record r where r.tenant_id = (select app.tenant()) and r.id = s.id) as was
-  from seen s where s.newest and s.source = 'jira'
+  from seen s where s.newest and (s.source = 'jira' or :reread)
    and (select r.kind from mirror.record r where r.tenant_id = (select app.tenant()) and r.id = s.id) <> s.kind
+""")
+
+
+TURN = text("""
+update mirror.record r set kind = s.kind from seen s
+ where r.tenant_id = (select app.tenant()) and r.id = s.id and s.newest and r.kind <> s.kind
+   and r.version_no = s.version_no and r.version_at = s.version_at and r.payload_hash = s.payload_hash
 """)
 
 
@@ -184,11 +192,13 @@ async def write_versions(
     await copy_rows(connection, "seen", SEEN_COLUMNS, seen)
     await copy_rows(connection, "fault", FAULT_COLUMNS, _faults(newest))
     revisions = (await connection.execute(KEEP_REVISIONS)).rowcount
-    turned = (await connection.execute(OTHER_KIND)).all()
+    turned = (await connection.execute(OTHER_KIND, {"reread": reread})).all()
     heads = (await connection.execute(MOVE_HEADS)).rowcount
     heads += (await connection.execute(BRING_BACK)).rowcount
     await connection.execute(SEEN_AGAIN)
     await connection.execute(NOTE_STANDING)
+    if reread:
+        await connection.execute(TURN)
     heads += (await connection.execute(LEARNED, {"reread": reread})).rowcount
     moved: frozenset[MirrorKind] = frozenset()
     if heads:
