@@ -25,6 +25,12 @@ class Action(StrEnum):
     PAYOUT_RELEASE = "PAYOUT_RELEASE"
     PAYOUT_READ = "PAYOUT_READ"
     PAYOUT_ACKNOWLEDGE = "PAYOUT_ACKNOWLEDGE"
+    DOCUMENT_PROPOSE = "DOCUMENT_PROPOSE"
+    DOCUMENT_ACTIVATE = "DOCUMENT_ACTIVATE"
+    DOCUMENT_RETIRE = "DOCUMENT_RETIRE"
+    DELIVERY_REPLAY = "DELIVERY_REPLAY"
+    ROLE_APPROVE = "ROLE_APPROVE"
+    ROLE_REFUSE = "ROLE_REFUSE"
 
 
 class Relation(StrEnum):
@@ -48,6 +54,12 @@ RIGHTS: Mapping[Action, Right] = {
     Action.PAYOUT_RELEASE: Right(frozenset({Role.FINANCE}), frozenset({Relation.BENEFICIARY, Relation.SUBMITTER})),
     Action.PAYOUT_READ: Right(frozenset({Role.PAYROLL, Role.AUDITOR})),
     Action.PAYOUT_ACKNOWLEDGE: Right(frozenset({Role.PAYROLL}), frozenset(Relation)),
+    Action.DELIVERY_REPLAY: Right(frozenset({Role.ITSM_ADMIN})),
+    Action.DOCUMENT_PROPOSE: Right(frozenset({Role.ITSM_ADMIN})),
+    Action.DOCUMENT_ACTIVATE: Right(frozenset({Role.ITSM_ADMIN}), frozenset({Relation.SUBMITTER})),
+    Action.DOCUMENT_RETIRE: Right(frozenset({Role.ITSM_ADMIN})),
+    Action.ROLE_APPROVE: Right(frozenset({Role.HR}), frozenset({Relation.BENEFICIARY})),
+    Action.ROLE_REFUSE: Right(frozenset({Role.HR})),
 }
 
 HELD = text(
