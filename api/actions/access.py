@@ -39,7 +39,7 @@ STANDING = text(
         where tenant_id = :tenant and person_id = :person_id and (valid_to is null or valid_to > :now)"""
 )
 HOLDER = text(
-    """select name, email, active is false or gone_at is not null as has_left
+    """select name, email, app.has_left(id) as has_left
          from mirror.person where tenant_id = :tenant and id = :person_id"""
 )
 CALLED = text(
@@ -76,20 +76,32 @@ async def grant(
     grantable(role)
     ends(role, until, now)
     async with store.begin(DbRole.WORKER, viewer) as connection:
-        await connection.execute(LOCK, {"lock": GRANT_LOCK})
-        whose = {"tenant": viewer.tenant_id, "person_id": person_id}
-        not_himself(deciders, person_id, (await connection.execute(HOLDER, whose)).one_or_none())
-        held = {
-            Role(row.role): row.valid_to for row in (await connection.execute(STANDING, whose | {"now": now})).all()
-        }
-        if role in held and held[role] == until:
-            return False
-        compatible(role, held)
-        row = whose | {"role": role.value, "granted_by": ", ".join(deciders), "now": now, "until": until}
-        await connection.execute(GRANT, row)
-        said = {"until": until.isoformat() if until else None}
-        await record(connection, log, viewer, "role.granted/v1", person_id, role, deciders, said, now)
-        return True
+        return await give(connection, log, viewer, person_id, role, deciders, until, now)
+
+
+async def give(
+    connection: AsyncConnection,
+    log: Log,
+    viewer: Viewer,
+    person_id: UUID,
+    role: Role,
+    deciders: tuple[str, str],
+    until: datetime | None,
+    now: datetime,
+) -> bool:
+    """The grant itself, once it is known who decided. False when exactly this stands already."""
+    await connection.execute(LOCK, {"lock": GRANT_LOCK})
+    whose = {"tenant": viewer.tenant_id, "person_id": person_id}
+    not_himself(deciders, person_id, (await connection.execute(HOLDER, whose)).one_or_none())
+    held = {Role(row.role): row.valid_to for row in (await connection.execute(STANDING, whose | {"now": now})).all()}
+    if role in held and held[role] == until:
+        return False
+    compatible(role, held)
+    row = whose | {"role": role.value, "granted_by": ", ".join(deciders), "now": now, "until": until}
+    await connection.execute(GRANT, row)
+    said = {"until": until.isoformat() if until else None}
+    await record(connection, log, viewer, "role.granted/v1", person_id, role, deciders, said, now)
+    return True
 
 
 async def revoke(
@@ -172,7 +184,10 @@ def not_himself(deciders: tuple[str, str], person_id: UUID, holder: "Row[tuple[o
         )
     if holder and holder.has_left:
         raise Refused(
-            Code.STATE_CONFLICT, "The tools say that this person has left.", "Correct it there and sync.", ("person",)
+            Code.STATE_CONFLICT,
+            "The tools or the identity provider say that this person has left.",
+            "Correct it there and sync.",
+            ("person",),
         )
 
 

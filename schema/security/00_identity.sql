@@ -6,11 +6,33 @@ create or replace function app.tenant() returns uuid stable language sql as
 create or replace function app.person() returns uuid stable language sql as
   $$ select nullif(current_setting('app.person_id', true), '')::uuid $$;
 
--- Do the tools say that the viewer has left? A grant of somebody whom no tool knows, such as an outside auditor, counts.
-create or replace function app.left_us() returns boolean stable security definer
+-- Does this account belong to this person? While nothing was joined for certain, number, address and id are compared.
+create or replace function app.joined(a mirror.account, p mirror.person) returns boolean stable language sql as
+  $$ select a.person_id = p.id
+         or a.person_id is null and (a.employee_number = p.employee_number
+              or a.email = lower(p.email) and coalesce(a.employee_number = p.employee_number, true)
+              or a.external_id = p.employee_number or a.external_id = p.source_key) $$;
+
+-- Has this person left? So say the tools, or the identity provider when none of his accounts may enter any more.
+-- Whom neither knows has not left: an outside auditor is in no tool.
+create or replace function app.has_left(who uuid) returns boolean stable security definer
   set search_path = mirror, pg_temp language sql as
-  $$ select exists (select from mirror.person p where p.tenant_id = app.tenant() and p.id = app.person()
-                    and (p.active is false or p.gone_at is not null)) $$;
+  $$ select exists (select from mirror.person p where p.tenant_id = app.tenant() and p.id = who
+                    and (p.active is false or p.gone_at is not null))
+         or (select count(*) > 0 and not bool_or(a.active is true and a.gone_at is null)
+               from mirror.person p join mirror.account a on a.tenant_id = p.tenant_id and app.joined(a, p)
+              where p.tenant_id = app.tenant() and p.id = who) $$;
+
+-- The people that an account belongs to: one, or several as long as it is not clear.
+create or replace function app.people_of(account uuid) returns setof uuid stable security definer
+  set search_path = mirror, pg_temp language sql as
+  $$ select p.id from mirror.account a join mirror.person p on p.tenant_id = a.tenant_id and app.joined(a, p)
+      where a.tenant_id = app.tenant() and a.id = account $$;
+
+-- Has the viewer left? A grant of somebody whom no tool knows counts.
+create or replace function app.left_us() returns boolean stable security definer
+  set search_path = pg_temp language sql as
+  $$ select app.has_left(app.person()) $$;
 
 -- Does the viewer hold this role now? Grants stand in the database, never in a token; they end with the account.
 create or replace function app.granted(wanted text) returns boolean stable security definer
@@ -23,10 +45,11 @@ create or replace function app.granted(wanted text) returns boolean stable secur
 -- Is the viewer somebody we know and who is still here?
 create or replace function app.member() returns boolean stable security definer
   set search_path = mirror, pg_temp language sql as
-  $$ select exists (select from mirror.person p where p.tenant_id = app.tenant() and p.id = app.person()
-                    and p.active and p.gone_at is null)
-         or exists (select from access.role_grant g where g.tenant_id = app.tenant() and g.person_id = app.person()
-                    and g.valid_from <= now() and (g.valid_to is null or now() < g.valid_to)) and not app.left_us() $$;
+  $$ select (exists (select from mirror.person p where p.tenant_id = app.tenant() and p.id = app.person()
+                     and p.active and p.gone_at is null)
+          or exists (select from access.role_grant g where g.tenant_id = app.tenant() and g.person_id = app.person()
+                     and g.valid_from <= now() and (g.valid_to is null or now() < g.valid_to)))
+         and not app.left_us() $$;
 
 -- Everybody below the viewer in the line.
 create or replace function app.reports() returns setof uuid stable security definer
@@ -50,7 +73,8 @@ create or replace function app.teams() returns setof uuid stable security define
       where m.tenant_id = app.tenant() and m.gone_at is null and m.person_id in (select app.reports()) $$;
 
 revoke execute on all functions in schema app from public;
-grant execute on function app.make_parts(date, int), app.drop_part(text, date) to evenhand_worker;
+grant execute on function app.make_parts(date, int), app.drop_part(text, date), app.has_left(uuid), app.people_of(uuid)
+  to evenhand_worker;
 grant usage on schema app to evenhand_app, evenhand_intake, evenhand_worker, evenhand_pay, evenhand_sequencer;
 grant execute on function app.tenant(), app.person(), app.left_us(), app.granted(text), app.member(), app.reports(),
   app.managers(), app.teams() to evenhand_app, evenhand_intake, evenhand_worker, evenhand_pay, evenhand_sequencer;
@@ -87,6 +111,7 @@ grant usage on schema inbox to evenhand_intake, evenhand_worker, evenhand_app;
 create policy owner_reads on access.role_grant for select to evenhand_owner using (true);
 create policy owner_reads on access.reporting_closure for select to evenhand_owner using (true);
 create policy owner_reads on mirror.person for select to evenhand_owner using (true);
+create policy owner_reads on mirror.account for select to evenhand_owner using (true);
 create policy owner_reads on mirror.team for select to evenhand_owner using (true);
 create policy owner_reads on mirror.team_membership for select to evenhand_owner using (true);
 -- What is still needed is not dropped.

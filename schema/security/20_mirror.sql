@@ -20,7 +20,7 @@ begin
                               'cab_board', 'cab_meeting', 'cab_agenda_item', 'cab_attendee', 'contract',
                               'service_offering', 'vendor_sla_result', 'survey', 'survey_category', 'survey_question',
                               'survey_option', 'survey_instance', 'survey_answer', 'state_change', 'journal_entry',
-                              'account', 'account_group'] loop
+                              'account_group'] loop
     execute format('grant select on mirror.%I to evenhand_app', name);
     execute format('create policy evidence on mirror.%I for select to evenhand_app
                     using ((select app.granted(''AUDITOR'')) or (select app.granted(''ITSM_ADMIN'')))', name);
@@ -47,6 +47,12 @@ create policy related on mirror.person for select to evenhand_app, evenhand_pay
          or (select app.granted('HR')) or (select app.granted('AUDITOR')));
 create policy payable on mirror.person for select to evenhand_pay
   using ((select app.granted('FINANCE')) or (select app.granted('PAYROLL')));
+
+-- Accounts of the identity provider, but not the employee number: that is payroll's here too.
+grant select (tenant_id, id, source, source_key, revision_id, gone_at, user_name, external_id, name, email, active,
+              person_id) on mirror.account to evenhand_app;
+create policy evidence on mirror.account for select to evenhand_app
+  using ((select app.granted('AUDITOR')) or (select app.granted('ITSM_ADMIN')));
 
 -- Employment and money around it: oneself and HR; budgets for finance; what was paid for those who pay.
 grant select on mirror.employment to evenhand_app;

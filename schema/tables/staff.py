@@ -15,11 +15,13 @@ from schema.tables.revisions import SCHEMA, Mirrored
 
 
 class Account(Mirrored, table=True):
-    """A login as the identity provider keeps it."""
+    """A login as the identity provider keeps it. User name and address stand in lower case, to be compared."""
 
     __tablename__ = "account"
     __table_args__ = (
         Index("account_person", "tenant_id", "person_id"),
+        Index("account_email", "tenant_id", "email"),
+        Index("account_number", "tenant_id", "employee_number"),
         Index("account_user_name", "tenant_id", "user_name"),
         Index("account_external", "tenant_id", "external_id"),
         SCHEMA,

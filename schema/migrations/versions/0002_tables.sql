@@ -32,7 +32,9 @@ create table mirror.account (
   person_id UUID,
   PRIMARY KEY (tenant_id, id)
 );
+CREATE INDEX account_email ON mirror.account (tenant_id, email);
 CREATE INDEX account_external ON mirror.account (tenant_id, external_id);
+CREATE INDEX account_number ON mirror.account (tenant_id, employee_number);
 CREATE INDEX account_person ON mirror.account (tenant_id, person_id);
 CREATE INDEX account_user_name ON mirror.account (tenant_id, user_name);
 
