@@ -122,11 +122,19 @@ async def watermark(store: Store, source: Source, entity: str, feed: Feed = Feed
 # The queue is read in the order of its index. Left to itself the planner, which knows nothing of a queue that has just
 # filled up, sorts the whole backlog with its bodies for every batch.
 IN_ORDER = text("select set_config('enable_sort', :on, true), set_config('enable_bitmapscan', :on, true)")
+# No more rows are locked than are taken, so that the next batch can be read while this one is written.
 CLAIM = text("""
-with ready as (
+with sized as (
+  select octet_length(body) as size, id from inbox.delivery
+   where state = 'READY' and source = any(:sources) order by id limit :count),
+fitting as (
+  select count(*) as rows from (select sum(size) over (order by id) - size as before from sized) each
+   where before < :bytes),
+ready as (
   select id, source, entity, feed, body, coalesce((headers ->> 'observed-at')::timestamptz, received_at) as observed_at
     from inbox.delivery
-   where state = 'READY' and source = any(:sources) order by id limit :count for update skip locked)
+   where state = 'READY' and source = any(:sources) order by id limit (select rows from fitting)
+     for update skip locked)
 select id, source, entity, feed, body, observed_at
   from (select *, sum(octet_length(body)) over (order by id) - octet_length(body) as before from ready) taken
  where before < :bytes order by id
@@ -140,17 +148,37 @@ update inbox.delivery d set state = s.state, reason = s.reason, attempts = d.att
 
 
 async def drain(store: Store, translators: Mapping[Source, Translator], limit: int = LIMIT_DELIVERIES) -> Drained:
-    """Take READY deliveries of the given sources until none is left or `limit` is reached."""
-    done = Drained()
-    while done.deliveries < limit:
-        batch = await _drain_batch(store, translators, min(BATCH_DELIVERIES, limit - done.deliveries))
-        if not batch.deliveries:
-            break
-        done += batch
+    """Take READY deliveries of the given sources until none is left or `limit` is reached.
+
+    While one batch is written the next one is read, since one keeps the database busy and the other us. Batches are
+    written one after the other, in the order of the inbox.
+    """
+    done, turn = Drained(), asyncio.Lock()
+    batches: list[asyncio.Task[Drained]] = []
+    try:
+        while limit > 0:
+            read: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+            count = min(BATCH_DELIVERIES, limit)
+            batches.append(asyncio.create_task(_drain_batch(store, translators, count, turn, read)))
+            await asyncio.wait([read, batches[-1]], return_when=asyncio.FIRST_COMPLETED)
+            if not read.done():  # nothing was left, or it failed
+                break
+            limit -= read.result()
+            if len(batches) == 2:
+                done += await batches.pop(0)
+        while batches:
+            done += await batches.pop(0)
+    finally:
+        for batch in batches:
+            batch.cancel()
+        await asyncio.gather(*batches, return_exceptions=True)
     return done
 
 
-async def _drain_batch(store: Store, translators: Mapping[Source, Translator], count: int) -> Drained:
+async def _drain_batch(
+    store: Store, translators: Mapping[Source, Translator], count: int, turn: asyncio.Lock, read: asyncio.Future[int]
+) -> Drained:
+    """One transaction: claim, read, tell that it was read, wait for its turn, write."""
     async with store.begin(DbRole.WORKER) as connection:
         wanted = {"sources": [source.value for source in translators], "count": count, "bytes": BATCH_BYTES}
         await connection.execute(IN_ORDER, {"on": "off"})
@@ -162,19 +190,27 @@ async def _drain_batch(store: Store, translators: Mapping[Source, Translator], c
             return Drained()
         await connection.execute(IN_ORDER, {"on": "on"})
         readings = await asyncio.to_thread(_read_all, claimed, translators)
-        sightings = [sighting for reading in readings for sighting in reading.sightings]
-        faults = [fault for reading in readings for fault in reading.faults]
-        written, refused = await _write_or_split(connection, sightings)
-        faults += refused
-        await list_unplaced(connection, faults)
-        if MirrorKind.PERSON in written.kinds:
-            await rebuild_reporting_closure(connection)
-        settled = {
-            "ids": [reading.delivery_id for reading in readings],
-            "states": ["DEAD" if reading.dead else "DONE" for reading in readings],
-            "reasons": [reading.reason for reading in readings],
-        }
-        await connection.execute(SETTLE, settled)
+        read.set_result(len(claimed))
+        async with turn:
+            drained = await _write_batch(connection, readings)
+            await connection.commit()
+        return drained
+
+
+async def _write_batch(connection: AsyncConnection, readings: Sequence[Reading]) -> Drained:
+    sightings = [sighting for reading in readings for sighting in reading.sightings]
+    faults = [fault for reading in readings for fault in reading.faults]
+    written, refused = await _write_or_split(connection, sightings)
+    faults += refused
+    await list_unplaced(connection, faults)
+    if MirrorKind.PERSON in written.kinds:
+        await rebuild_reporting_closure(connection)
+    settled = {
+        "ids": [reading.delivery_id for reading in readings],
+        "states": ["DEAD" if reading.dead else "DONE" for reading in readings],
+        "reasons": [reading.reason for reading in readings],
+    }
+    await connection.execute(SETTLE, settled)
     return Drained(
         len(readings), len(sightings), written.revisions, written.heads, len(faults),
         sum(reading.dead is not None for reading in readings), sum(len(reading.suspected) for reading in readings),
