@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
 import asyncpg
 from sqlalchemy import text
@@ -160,7 +161,8 @@ async def drain(store: Store, translators: Mapping[Source, Translator], limit: i
             read: asyncio.Future[int] = asyncio.get_running_loop().create_future()
             count = min(BATCH_DELIVERIES, limit)
             batches.append(asyncio.create_task(_drain_batch(store, translators, count, turn, read)))
-            await asyncio.wait([read, batches[-1]], return_when=asyncio.FIRST_COMPLETED)
+            either: list[asyncio.Future[Any]] = [read, batches[-1]]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if not read.done():  # nothing was left, or it failed
                 break
             limit -= read.result()
