@@ -64,7 +64,7 @@ POPULATION: Mapping[Measure, str] = {
              from mirror.task_sla t left join mirror.sla_definition d
                on d.tenant_id = t.tenant_id and d.id = t.definition_id
             where t.tenant_id = i.tenant_id and t.task_id = i.id and t.gone_at is null
-              and coalesce(t.sla_type, d.sla_type) = 'SLA' and coalesce(t.target, d.target) = 'RESOLUTION') hold""",
+              and coalesce(d.sla_type, t.sla_type) = 'SLA' and coalesce(d.target, t.target) = 'RESOLUTION') hold""",
         "resolved_at",
     ),
     Measure.SECONDS_TO_RESOLVE: incidents("i.resolve_seconds", "resolved_at"),
@@ -76,8 +76,8 @@ POPULATION: Mapping[Measure, str] = {
   join mirror.incident i on i.tenant_id = t.tenant_id and i.id = t.task_id and i.gone_at is null
   left join mirror.sla_definition d on d.tenant_id = t.tenant_id and d.id = t.definition_id {SOMEBODY_ELSES}
  where t.tenant_id = :tenant and t.gone_at is null and t.ended_at >= :starts and t.ended_at < :ends
-   and t.stage = 'COMPLETED' and i.state is distinct from 'CANCELLED' and coalesce(t.sla_type, d.sla_type) = 'SLA'
-   and coalesce(t.target, d.target) = 'RESOLUTION'""",  # noqa: S608
+   and t.stage = 'COMPLETED' and i.state is distinct from 'CANCELLED' and coalesce(d.sla_type, t.sla_type) = 'SLA'
+   and coalesce(d.target, t.target) = 'RESOLUTION'""",  # noqa: S608
     Measure.MADE_SLA: incidents("i.made_sla::int", "opened_at"),
     Measure.REOPENED: incidents("(i.reopen_count > 0)::int", "opened_at"),
     Measure.NOT_REASSIGNED: incidents("(i.reassignment_count = 0)::int", "opened_at"),

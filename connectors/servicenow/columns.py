@@ -6,8 +6,9 @@ datetimes, durations whole seconds. Refused, never guessed: anything else, as `U
 """
 
 import re
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from engine.words import IssueCode, Source
 from schema.identity import mirror_id
 
 Reader = Callable[[str], Any]
+Placed = Callable[[str, Mapping[str, str]], UUID | None]  # reads a value beside the other columns of its row
 
 SYS_ID = re.compile(r"[0-9a-f]{32}")
 _NUMBER = re.compile(r"-?[0-9]{1,15}")
@@ -67,6 +69,22 @@ def duration(value: str) -> int:
         raise malformed("is not a duration written as a date from 1970") from None
 
 
+def day(value: str) -> date:
+    """A date; of a date with a time the UTC date."""
+    if len(value) == 10 and FIRST_MOMENT <= value < END_OF_MOMENTS:
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise malformed("is not a date") from None
+    return moment(value).date()
+
+
+def decimal(value: str) -> Decimal:
+    if not _DECIMAL.fullmatch(value):
+        raise malformed("is not a number")
+    return Decimal(value)
+
+
 def rating(value: str) -> int | None:
     """A mark from 1 to 5. -1 is how a survey stores an answer in words: no mark."""
     if not _DECIMAL.fullmatch(value):
@@ -110,5 +128,25 @@ def reference(table: str) -> Reader:
         if not SYS_ID.fullmatch(value):
             raise malformed("is not a sys_id")
         return mirror_id(Source.SERVICENOW, table, value)
+
+    return read
+
+
+def document(columns: Sequence[str], among: Sequence[str], otherwise: str | None) -> Placed:
+    """The id of a record whose table stands in another column of the same row, such as source_table.
+
+    The first of `columns` that names one of the tables in `among` says which. None when they name another table: that
+    record is not mirrored. Where none of them says anything it is `otherwise`, or nobody knows.
+    """
+    readers = {table: reference(table) for table in (*among, *([otherwise] if otherwise else []))}
+
+    def read(value: str, raw: Mapping[str, str]) -> UUID | None:
+        named = [raw[column] for column in columns if raw.get(column)]
+        table = next((name for name in named if name in among), None if named else otherwise)
+        if table is not None:
+            return readers[table](value)  # type: ignore[no-any-return]
+        if not SYS_ID.fullmatch(value):
+            raise malformed("is not a sys_id")
+        return None
 
     return read

@@ -1,17 +1,16 @@
-"""A connection to one ServiceNow instance: who we are, and what its answers mean for us.
+"""A connection to one ServiceNow instance: what its answers mean for us.
 
 Decides how an answer is judged before a single row of it is believed. Reads and writes go through pysnow with a session
 of ours: no redirects (a login page is a refusal, not an answer), no retries, a fresh resource for every call, since a
 resource remembers the parameters of the last one. Its own parsing is not used: it takes rows of an answer that also
-carries an error. Source: Table API reference. Raises `Busy` (ask later), `PageRejected` (ask for less),
-`SourceRefused` (a person must act). Plain http is allowed to this machine alone.
+carries an error. Source: Table API and Aggregate API reference. Raises `Busy` (ask later), `PageRejected` (ask for
+less), `SourceRefused` (a person must act; `Forbidden` and `TableAbsent` say which). Plain http is allowed to this
+machine alone.
 """
 
 import json
-import re
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,26 +18,24 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import orjson
 import requests
-from requests.auth import AuthBase, HTTPBasicAuth
+from requests.auth import HTTPBasicAuth
 
 from connectors.governor import Busy, Governor
+from connectors.servicenow import queries
 from connectors.servicenow.contract import Contract
-from connectors.source import SourceRefused
+from connectors.servicenow.login import Bearer, Session, token_of, wait_seconds
+from connectors.source import SourceRefused, SourceUnavailable
 from engine.refusal import Code, Refused
 
 with warnings.catch_warnings():  # old helpers of pysnow warn while they are imported
     warnings.simplefilter("ignore")
     import pysnow
 
-API = "/api/now/v2"
+API, AGGREGATE_API = "/api/now/v2", "/api/now"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 TIMEOUT_SECONDS = 65
-TOKEN_LIFE_SHARE = 0.8
-DEFAULT_TOKEN_SECONDS = 1_800
-_TABLE = re.compile(r"[a-z][a-z0-9_]{0,79}")
 ADVICE: Mapping[int, str] = {
     400: "Correct the table or column names in contract.yaml.",
     401: "Enter the integration user's current password or client secret, and see that the user is not locked out.",
@@ -80,6 +77,14 @@ class PageRejected(Exception):
     """The answer was cut or cancelled half-way. Nothing of it was taken; a smaller page may pass."""
 
 
+class Forbidden(SourceRefused):
+    """An access rule of the instance keeps this table from our user."""
+
+
+class TableAbsent(SourceRefused):
+    """This instance has no such table, or hides it so well that it says so."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An answer that may be believed."""
@@ -87,51 +92,6 @@ class Answer:
     rows: list[dict[str, Any]]
     total: int | None  # rows of the query, where it was counted
     observed_at: datetime  # the instance's own clock
-
-
-class _Session(requests.Session):
-    """Never follows a redirect: credentials do not travel, and a login page stays a 302."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        return None
-
-
-class _Bearer(AuthBase):
-    """A token of the client credentials grant. There is no refresh token: ask anew at 80 % of its life."""
-
-    def __init__(self, config: ServiceNowConfig, clock: Callable[[], float]) -> None:
-        self._config, self._clock = config, clock
-        self._token, self._ends_at = "", 0.0
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._clock() >= self._ends_at:
-            self._ask()
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-    def forget(self) -> None:
-        self._ends_at = 0.0
-
-    def _ask(self) -> None:
-        config = self._config
-        form = {
-            "grant_type": "client_credentials", "client_id": config.client_id, "client_secret": config.client_secret,
-        }  # fmt: skip
-        try:
-            answer = httpx.post(f"{config.url.rstrip('/')}/oauth_token.do", data=form, timeout=30)
-        except httpx.TransportError as error:
-            raise Busy(f"ServiceNow did not answer the request for a token ({type(error).__name__}).") from error
-        if answer.status_code == 429 or answer.status_code >= 500:
-            raise Busy(f"ServiceNow gave no token now ({answer.status_code}).", _seconds(answer.headers))
-        try:
-            given = answer.json()
-            self._token, life = str(given["access_token"]), float(given.get("expires_in", DEFAULT_TOKEN_SECONDS))
-        except (ValueError, KeyError, TypeError) as error:
-            raise SourceRefused(
-                f"ServiceNow gave no token ({answer.status_code}). Check client id and secret, and that the client "
-                "credentials grant is enabled on the instance."
-            ) from error
-        self._ends_at = self._clock() + TOKEN_LIFE_SHARE * life
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,20 +102,18 @@ class Instance:
     client: Any
     session: requests.Session
 
-    def resource(self, table: str) -> Any:
+    def resource(self, table: str, what: str = "table", api: str = API) -> Any:
         """Never used twice."""
-        if not _TABLE.fullmatch(table):
-            raise Refused(Code.BAD_INPUT, f"'{table}' is not the name of a table.", "Use the table's own name.")
-        return self.client.resource(base_path=API, api_path=f"/table/{table}", timeout=TIMEOUT_SECONDS)
+        return self.client.resource(base_path=api, api_path=f"/{what}/{queries.name(table)}", timeout=TIMEOUT_SECONDS)
 
 
 @contextmanager
 def connect(config: ServiceNowConfig) -> Iterator[Instance]:
     address = urlsplit(config.url)
-    with _Session() as session:
+    with Session() as session:
         session.trust_env = False  # no proxies and no .netrc: credentials go where the configuration says
         if config.client_id:
-            session.auth = _Bearer(config, time.monotonic)
+            session.auth = Bearer(token_of(config.url, config.client_id, config.client_secret))
         else:
             session.auth = HTTPBasicAuth(config.user, config.password)
         client = pysnow.Client(host=address.netloc, use_ssl=address.scheme == "https", session=session)
@@ -163,7 +121,7 @@ def connect(config: ServiceNowConfig) -> Iterator[Instance]:
 
 
 def read(
-    instance: Instance, table: str, query: str, fields: tuple[str, ...], limit: int, offset: int = 0,
+    instance: Instance, table: str, query: str, fields: Sequence[str], limit: int, offset: int = 0,
     count: bool = True,
 ) -> Answer:  # fmt: skip
     """One page of a query, under the governor."""
@@ -186,31 +144,89 @@ def read(
     return instance.config.governor.call(request)
 
 
+def count_rows(instance: Instance, table: str, query: str) -> int:
+    """How many rows the instance counts, by its Aggregate API. It knows rights on the table, not those on rows."""
+
+    def request() -> int:
+        doing = f"counting {table}"
+        resource = instance.resource(table, "stats", AGGREGATE_API)
+        resource.parameters.query = query
+        resource.parameters.add_custom({"sysparm_count": "true"})
+        try:
+            return int(_parsed(send(instance, resource, "GET", doing), doing)["result"]["stats"]["count"])
+        except (PageRejected, KeyError, TypeError, ValueError) as error:
+            raise Busy(f"ServiceNow gave no number while {doing}.") from error
+
+    return instance.config.governor.call(request)
+
+
+def is_found(instance: Instance, table: str, sys_id: str) -> bool:
+    """Whether the instance shows the record. A 404 says no: it does not exist, or it is hidden from us."""
+
+    def request() -> bool:
+        doing, wanted = f"looking for a record of {table}", queries.sys_id(sys_id)
+        resource = instance.resource(table)
+        resource.parameters.fields = ["sys_id"]
+        resource.parameters.add_custom({"sysparm_exclude_reference_link": "true"})
+        response = _answered(instance, resource, "GET", doing, path_append=f"/{wanted}")
+        if response.status_code == 404 and _error(response).startswith("No Record found"):
+            return False
+        row = _parsed(_accepted(response, doing), doing).get("result")
+        if not isinstance(row, dict) or row.get("sys_id") != wanted:
+            raise PageRejected(f"ServiceNow gave another record while {doing}.")
+        return True
+
+    try:
+        return instance.config.governor.call(request)
+    except PageRejected as rejected:
+        raise SourceUnavailable(str(rejected)) from rejected
+
+
 def send(instance: Instance, resource: Any, method: str, doing: str, **more: Any) -> requests.Response:
     """One request; the raw answer when it is a 2xx. A rejected token is replaced once."""
+    return _accepted(_answered(instance, resource, method, doing, **more), doing)
+
+
+def _answered(instance: Instance, resource: Any, method: str, doing: str, **more: Any) -> requests.Response:
     try:
         response: requests.Response = resource.request(method, **more)._response
-        if response.status_code == 401 and isinstance(instance.session.auth, _Bearer):
-            instance.session.auth.forget()
+        if response.status_code == 401 and isinstance(instance.session.auth, Bearer):
+            instance.session.auth.lost()
             response = resource.request(method, **more)._response
     except requests.exceptions.ChunkedEncodingError as error:
         raise PageRejected(f"ServiceNow's answer was cut while {doing}.") from error
     except requests.RequestException as error:
         raise Busy(f"ServiceNow did not answer while {doing} ({type(error).__name__}).") from error
+    return response
+
+
+def _accepted(response: requests.Response, doing: str) -> requests.Response:
     status = response.status_code
     if status == 429 or status >= 500:
-        raise Busy(f"ServiceNow cannot serve us now while {doing} (status {status}).", _seconds(response.headers))
+        raise Busy(f"ServiceNow cannot serve us now while {doing} (status {status}).", wait_seconds(response.headers))
     page = 200 <= status < 300 and response.headers.get("Content-Type", "").startswith("text/html")
     if page or 300 <= status < 400:
         raise SourceRefused(f"ServiceNow showed a login page while {doing}. {ADVICE[302]}")
     if not 200 <= status < 300:
         advice = ADVICE.get(status, "Look into the instance's log.")
-        raise SourceRefused(f"ServiceNow refused {doing} with status {status}. {advice}")
+        text = f"ServiceNow refused {doing} with status {status}. {advice}"
+        if status == 400 and _error(response).startswith("Invalid table"):
+            raise TableAbsent(f"This instance has no such table for us ({doing}). {ADVICE[404]}")
+        raise Forbidden(text) if status == 403 else SourceRefused(text)
     return response
 
 
 def judge(response: requests.Response, doing: str) -> Answer:
     """Believe an answer or reject all of it: rows beside an error, or texts among rows, are no rows."""
+    body = _parsed(response, doing)
+    rows = body.get("result")
+    if not isinstance(rows, list) or "error" in body or not all(isinstance(row, dict) for row in rows):
+        raise PageRejected(f"ServiceNow cancelled its answer while {doing}.")
+    count = response.headers.get("X-Total-Count", "")
+    return Answer(rows, int(count) if count.isdigit() else None, _clock(response.headers))
+
+
+def _parsed(response: requests.Response, doing: str) -> dict[str, Any]:
     try:
         body = orjson.loads(response.content)
     except orjson.JSONDecodeError:
@@ -218,11 +234,17 @@ def judge(response: requests.Response, doing: str) -> Answer:
             body = json.loads(response.content)  # a lone surrogate is for the record's reader to refuse
         except ValueError as error:
             raise PageRejected(f"ServiceNow's answer was cut while {doing}.") from error
-    rows = body.get("result") if isinstance(body, dict) else None
-    if not isinstance(rows, list) or "error" in body or not all(isinstance(row, dict) for row in rows):
+    if not isinstance(body, dict):
         raise PageRejected(f"ServiceNow cancelled its answer while {doing}.")
-    count = response.headers.get("X-Total-Count", "")
-    return Answer(rows, int(count) if count.isdigit() else None, _clock(response.headers))
+    return body
+
+
+def _error(response: requests.Response) -> str:
+    """The message of an error body, where there is one."""
+    try:
+        return str(orjson.loads(response.content)["error"]["message"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return ""
 
 
 def _clock(headers: Mapping[str, str]) -> datetime:
@@ -233,8 +255,3 @@ def _clock(headers: Mapping[str, str]) -> datetime:
         raise SourceRefused(
             "ServiceNow's answer has no Date header. Reach the instance without a proxy that removes it."
         ) from error
-
-
-def _seconds(headers: Mapping[str, str]) -> float | None:
-    text = headers.get("Retry-After", "").strip()
-    return float(text) if text.isascii() and text.isdigit() else None

@@ -1,14 +1,14 @@
 """What a record of ServiceNow says in the words of the mirror. Pure: no clock, no network, no database.
 
-Decides which version a record is (`sys_mod_count`, then `sys_updated_on`), its values under the data contract, and the
-facts that follow from one record alone, such as seconds to resolve on the wall clock. The payload
-is the canonical JSON of the contract's columns that the tool does not compute at read time, without empty ones: an
-empty column and an absent one are the same to the tool, and a webhook and a page that show the same version so have the
-same hash. Seconds are whole.
+Decides which version a record is (`sys_mod_count`, then `sys_updated_on`; a row that is only ever added has one
+version) and its values under the data contract. What follows from one record alone is decided in facts.py. The payload
+is the canonical JSON of the contract's columns that neither the tool computes at read time nor a running clock moves,
+without empty ones: an empty column and an absent one are the same to the tool, and a webhook and a page that show the
+same version so have the same hash. Seconds are whole.
 Refuses a record without a usable id or version (`Poison`); any other bad value stays unknown and becomes an `Issue`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,17 +17,12 @@ import orjson
 from connectors.servicenow import columns
 from connectors.servicenow.columns import SYS_ID, Unusable, moment
 from connectors.servicenow.contract import Contract, Shape
+from connectors.servicenow.facts import FACTS, FIX_RECORD, Raw, Values
 from connectors.source import Hint, Hook, Issue, Poison, Translator, Unreadable, Version
-from engine.words import IssueCode, MirrorKind, RecordState, RootCause, Source
-
-Values = dict[str, Any]
-Raw = dict[str, str]
-Fact = Callable[[Values, Raw, list[Issue]], None]
+from engine.words import IssueCode, Source
 
 OPS = ("insert", "update", "delete")
 _COUNT = columns.integer(0, 2**31 - 1)
-_CHANGE_ID = columns.reference("change_request")
-_FIX_RECORD = "Correct the record in ServiceNow."
 _FIX_SENDER = "Send the columns of the data contract as the API returns them."
 
 
@@ -53,6 +48,8 @@ def read_hook(contract: Contract, body: Mapping[str, Any]) -> Hook:
         return Hook(
             note=f"The table {table[:80]} is not in the data contract; nothing of it is mirrored.".replace("\0", "")
         )
+    if not shape.is_ours(record):
+        return Hook(note=f"The data contract leaves this row of {table} out.")
     key = record.get("sys_id")
     if isinstance(key, str) and SYS_ID.fullmatch(key):
         if op == "delete":
@@ -72,21 +69,21 @@ def _version(shape: Shape, record: Mapping[str, Any]) -> Version:
     if b"\\u0000" in payload:
         raw = _without_nul(raw, issues)
         payload = _payload(shape, raw)
-    key, version_no, version_at = _identity(record, raw)
+    key, version_no, version_at = _identity(shape, record, raw)
     values: Values = {}
     for field in shape.fields:
         if text := raw.get(field.column):
             try:
-                values[field.name] = field.read(text)
+                values[field.name] = field.place(text, raw) if field.place else field.read(text)
                 continue
             except Unusable as unusable:
                 what = f"{field.column} of this {shape.entity} {unusable.what}."
                 issues.append(Issue(unusable.code, field.column, text, what, unusable.fix))
-        elif field.required:
+        elif field.required and not field.optional:
             what = f"This {shape.entity} has no {field.column}."
-            issues.append(Issue(IssueCode.REQUIRED_FIELD_MISSING, field.column, "", what, _FIX_RECORD))
+            issues.append(Issue(IssueCode.REQUIRED_FIELD_MISSING, field.column, "", what, FIX_RECORD))
         values[field.name] = "" if field.required else None
-    if fact := _FACTS.get(shape.kind):
+    if fact := FACTS.get(shape.kind):
         fact(values, raw, issues)
     return Version(
         Source.SERVICENOW, shape.entity, key, shape.kind, version_no, version_at, payload, values, tuple(issues)
@@ -95,19 +92,24 @@ def _version(shape: Shape, record: Mapping[str, Any]) -> Version:
 
 def _payload(shape: Shape, raw: Raw) -> bytes:
     """Canonical JSON: the keys of `raw` are in order already."""
-    if shape.calculated:
-        return orjson.dumps({column: value for column, value in raw.items() if column not in shape.calculated})
+    unsaid = shape.calculated
+    if shape.running and not raw.get(shape.until):
+        unsaid |= shape.running
+    if unsaid:
+        return orjson.dumps({column: value for column, value in raw.items() if column not in unsaid})
     return orjson.dumps(raw)
 
 
-def _identity(record: Mapping[str, Any], raw: Raw) -> tuple[str, int, datetime]:
+def _identity(shape: Shape, record: Mapping[str, Any], raw: Raw) -> tuple[str, int, datetime]:
     try:
         column, key = "sys_id", raw.get("sys_id", "")
         if not SYS_ID.fullmatch(key):
             raise columns.malformed("is not a sys_id")
-        column = "sys_mod_count"
-        version_no = _COUNT(raw.get(column, ""))
-        column = "sys_updated_on"
+        version_no = 0
+        if not shape.added_only:
+            column = "sys_mod_count"
+            version_no = _COUNT(raw.get(column, ""))
+        column = shape.time
         return key, version_no, moment(raw.get(column, ""))
     except Unusable as unusable:
         what = f"{column} {unusable.what}, so nobody can tell which version of which record this is."
@@ -162,85 +164,7 @@ def _without_nul(raw: Raw, issues: list[Issue]) -> Raw:
         if "\0" in value:
             shown = value.replace("\0", "\\u0000")
             what = f"{column} holds a NUL character."
-            issues.append(Issue(IssueCode.MALFORMED, column, shown, what, _FIX_RECORD))
+            issues.append(Issue(IssueCode.MALFORMED, column, shown, what, FIX_RECORD))
         else:
             clean[column] = value
     return clean
-
-
-# ---- facts of one record
-
-
-def _incident(values: Values, raw: Raw, issues: list[Issue]) -> None:
-    """Seconds from opened to resolved; unknown while one end is missing or the ends are the wrong way round."""
-    values["resolve_seconds"] = None
-    opened, resolved = values.get("opened_at"), values.get("resolved_at")
-    ordered = _in_order(opened, resolved, raw.get("resolved_at", ""), "resolved_at", issues)
-    if opened is None or resolved is None or not ordered:
-        return
-    values["resolve_seconds"] = int((resolved - opened).total_seconds())
-
-
-def _change(values: Values, raw: Raw, issues: list[Issue]) -> None:
-    _in_order(values.get("opened_at"), values.get("closed_at"), raw.get("closed_at", ""), "closed_at", issues)
-
-
-def _problem(values: Values, raw: Raw, issues: list[Issue]) -> None:
-    """Only a closed problem with a cause is evidence; a vendor's fault needs the vendor's name."""
-    if values.get("state") != RecordState.CLOSED:
-        return
-    if values.get("root_cause") is None and not raw.get("u_root_cause"):
-        what = "The problem is closed, but its root cause is not recorded. It excludes nothing."
-        issues.append(
-            Issue(IssueCode.EVIDENCE_REQUIRED, "u_root_cause", "", what, "Record the root cause on the problem.")
-        )
-    if values.get("root_cause") == RootCause.VENDOR and values.get("vendor_id") is None:
-        what = "The root cause is a vendor, but no vendor is named."
-        issues.append(
-            Issue(IssueCode.EVIDENCE_REQUIRED, "u_root_cause_vendor", "", what, "Name the vendor on the problem.")
-        )
-
-
-def _approval(values: Values, raw: Raw, issues: list[Issue]) -> None:
-    """Approvals stand on any table; only those of changes point at a change."""
-    target = raw.get("document_id") or raw.get("sysapproval", "")
-    of_change = raw.get("source_table", "change_request") == "change_request"
-    values["change_id"] = _CHANGE_ID(target) if of_change and SYS_ID.fullmatch(target) else None
-
-
-def _task_sla(values: Values, raw: Raw, issues: list[Issue]) -> None:
-    _in_order(values.get("started_at"), values.get("ended_at"), raw.get("end_time", ""), "end_time", issues)
-
-
-def _answer(values: Values, raw: Raw, issues: list[Issue]) -> None:
-    """Only a finished questionnaire on an incident counts."""
-    if raw.get("instance.trigger_table") != "incident":
-        values["task_id"] = None
-    if raw.get("instance.state") != "complete":
-        values["rating"] = None
-
-
-def _person(values: Values, raw: Raw, issues: list[Issue]) -> None:
-    """An account that only machines use is nobody, whatever else it says."""
-    if "true" in (raw.get("web_service_access_only"), raw.get("internal_integration_user")):
-        values["human"] = False
-
-
-_FACTS: Mapping[MirrorKind, Fact] = {
-    MirrorKind.INCIDENT: _incident,
-    MirrorKind.CHANGE: _change,
-    MirrorKind.PROBLEM: _problem,
-    MirrorKind.CHANGE_APPROVAL: _approval,
-    MirrorKind.TASK_SLA: _task_sla,
-    MirrorKind.CSAT_RESPONSE: _answer,
-    MirrorKind.PERSON: _person,
-}
-
-
-def _in_order(start: datetime | None, end: datetime | None, shown: str, column: str, issues: list[Issue]) -> bool:
-    """False, with an issue, when both ends are known and the wrong way round."""
-    if start is not None and end is not None and end < start:
-        what = f"{column} is before the record's beginning ({start:%Y-%m-%d %H:%M:%S} UTC)."
-        issues.append(Issue(IssueCode.TIME_ORDER, column, shown, what, _FIX_RECORD))
-        return False
-    return True

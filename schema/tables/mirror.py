@@ -135,7 +135,9 @@ class SlaDefinition(Mirrored, table=True):
 
 
 class TaskSla(Mirrored, table=True):
-    """One clock on one task. `sla_type` and `target` are filled where the tool has no definition record (Jira)."""
+    """One clock on one task. What its definition says comes first; `sla_type`, `target` and `vendor_id` are for where
+    there is none to read: Jira has no such record, and in ServiceNow it may be hidden from us.
+    """
 
     __tablename__ = "task_sla"
     __table_args__ = (
@@ -149,6 +151,7 @@ class TaskSla(Mirrored, table=True):
     definition_id: UUID | None = None
     sla_type: str | None = None
     target: str | None = None
+    vendor_id: UUID | None = None
     stage: str | None = None
     has_breached: bool | None = None
     started_at: datetime | None = maybe_instant()

@@ -246,8 +246,8 @@ def there(rows: list[Row]) -> Iterator[Row]:
 def agreed(world: World, clock: Row) -> bool:
     """Is this the clock of a resolution time that was agreed with the customer?"""
     definition = world.by_id("definition", clock["definition_id"]) or {"sla_type": None, "target": None}
-    kind = clock["sla_type"] if clock["sla_type"] is not None else definition["sla_type"]
-    target = clock["target"] if clock["target"] is not None else definition["target"]
+    kind = definition["sla_type"] if definition["sla_type"] is not None else clock["sla_type"]
+    target = definition["target"] if definition["target"] is not None else clock["target"]
     return (kind, target) == ("SLA", "RESOLUTION")
 
 

@@ -143,6 +143,7 @@ update mirror.record m set read_at = case when r.feed = 'WEBHOOK' then timestamp
   from mirror.revision r where r.tenant_id = m.tenant_id and r.id = m.revision_id;
 alter table mirror.record alter column read_at set not null;
 create index record_entity on mirror.record (tenant_id, source, entity);
+create index record_below on mirror.record (tenant_id, source_key text_pattern_ops) where source = 'jira';
 insert into mirror.standing (tenant_id, record_id, revision_id, gone, at)
 select tenant_id, id, revision_id, false, now() from mirror.record order by revision_id;
 create trigger append_only before update or delete or truncate on mirror.standing
@@ -150,6 +151,7 @@ create trigger append_only before update or delete or truncate on mirror.standin
 create trigger append_only before update or delete or truncate on mirror.snapshot
   for each statement execute function app.refuse_edit();
 
+alter table mirror.task_sla add column vendor_id uuid;
 alter table ops.outbox add column premise bigint, add column next_at timestamptz;
 
 reset role;

@@ -44,8 +44,10 @@ class Imitation:
         login = {"user": CREDENTIALS.servicenow.user, "password": CREDENTIALS.servicenow.password}
         return ServiceNowConfig(self.url, **({"contract": standard(), **login, "governor": governor} | changes))
 
-    def break_down(self, name: str, times: int = 1, skip: int = 0, method: str = "GET", **params: Any) -> None:
-        fault = {"name": name, "match": {"method": method, "path": "/api/now"}, "times": times, "skip": skip}
+    def break_down(
+        self, name: str, times: int = 1, skip: int = 0, method: str = "GET", path: str = "/api/now", **params: Any
+    ) -> None:
+        fault = {"name": name, "match": {"method": method, "path": path}, "times": times, "skip": skip}
         httpx.post(f"{self.url}/_sandbox/faults", json=fault | {"params": params}).raise_for_status()
 
     def asked(self) -> list[dict[str, Any]]:

@@ -254,7 +254,7 @@ def test_the_standard_contract_fills_every_column_of_its_kinds() -> None:
         for shape in standard().values()
         for column in set(TYPED[shape.kind].model_fields) - ours - {field.name for field in shape.fields}
     }
-    assert left_out == {"resolve_seconds", "resolve_business_seconds", "calendar_hash", "sla_type", "target"}
+    assert left_out == {"resolve_seconds", "resolve_business_seconds", "calendar_hash"}
 
 
 @given(st.dictionaries(st.sampled_from(standard()["incident"].asked), st.one_of(st.text(), st.integers(), st.none())))
