@@ -6,26 +6,22 @@ mastered; a name that leads nowhere stays unknown and is listed as a data issue.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache, partial
-from pathlib import Path
 
 from sqlalchemy import text
 
+from api.contracts import Contract, contracts
 from api.settings import Settings
 from connectors.governor import Governor
 from connectors.jira import deliver as jira_deliver
 from connectors.jira import pull as jira_pull
-from connectors.jira import translate as jira_translate
 from connectors.jira.contract import Contract as JiraContract
-from connectors.jira.contract import plain_contract, read_contract
 from connectors.jira.site import JiraConfig, connect
 from connectors.outbox import Deliverer, Write
-from connectors.servicenow import contract as servicenow_contract
 from connectors.servicenow import deliver as servicenow_deliver
 from connectors.servicenow import pull as servicenow_pull
-from connectors.servicenow import translate as servicenow_translate
 from connectors.servicenow.instance import ServiceNowConfig
 from connectors.source import Hint, Page, Translator
 from engine.words import Feed, Source
@@ -53,15 +49,11 @@ class Sources:
 
     servicenow: ServiceNowConfig | None
     jira: JiraConfig | None
+    contracts: Mapping[Source, Contract] = field(default_factory=dict)  # of the connected tools
 
     @property
     def translators(self) -> Mapping[Source, Translator]:
-        found: dict[Source, Translator] = {}
-        if self.servicenow:
-            found[Source.SERVICENOW] = servicenow_translate.translator(self.servicenow.contract)
-        if self.jira:
-            found[Source.JIRA] = jira_translate.translator(self.jira.contract)
-        return found
+        return {source: contract.translator for source, contract in self.contracts.items()}
 
     @property
     def readings(self) -> Iterator[Reading]:
@@ -95,14 +87,6 @@ class Sources:
 
 
 @cache
-def servicenow_contract_of(path: Path | None) -> servicenow_contract.Contract:
-    """The customer's own contract, or the one that we ship. Read once: a change of it is a restart."""
-    if path is None:
-        return servicenow_contract.standard()
-    return servicenow_contract.read_contract(path.read_text(encoding="utf-8"))
-
-
-@cache
 def governor_of(url: str, account: str) -> Governor:
     """One for all threads of this process that talk to a tool with one account, so that a 429 is remembered."""
     return Governor()
@@ -115,25 +99,40 @@ def write_to_jira(config: JiraConfig, write: Write) -> None:
 
 
 async def connected(store: Store, settings: Settings) -> Sources:
-    """The tools that the settings name, with what the mirror knows of their masters."""
+    """The tools that the settings name, under the contracts in force, with what the mirror knows of their masters."""
+    async with store.begin(DbRole.WORKER, read_only=True) as connection:
+        counting = await contracts(connection, settings)
+    return await under(store, settings, counting)
+
+
+async def under(store: Store, settings: Settings, counting: Mapping[Source, Contract]) -> Sources:
+    """The tools that the settings name, under these contracts."""
+    found: dict[Source, Contract] = {}
     servicenow = jira = None
     if settings.servicenow.url:
         tool = settings.servicenow
         servicenow = ServiceNowConfig(
             url=tool.url,
-            contract=servicenow_contract_of(tool.contract),
+            contract=counting[Source.SERVICENOW].tool,
             user=tool.user,
             password=tool.password,
             client_id=tool.client_id,
             client_secret=tool.client_secret,
             governor=governor_of(tool.url, tool.user or tool.client_id),
         )
+        found[Source.SERVICENOW] = counting[Source.SERVICENOW]
     if settings.jira.url:
         site = settings.jira
-        document = site.contract.read_text(encoding="utf-8") if site.contract else plain_contract()
-        contract = await with_masters(store, read_contract(document))
-        jira = JiraConfig(site.url, site.user, site.token, site.projects, contract)
-    return Sources(servicenow, jira)
+        found[Source.JIRA] = await completed(store, counting[Source.JIRA])
+        jira = JiraConfig(site.url, site.user, site.token, site.projects, found[Source.JIRA].tool)
+    return Sources(servicenow, jira, found)
+
+
+async def completed(store: Store, contract: Contract) -> Contract:
+    """A contract with what it leaves to the mirror filled in."""
+    if contract.source is Source.JIRA:
+        return replace(contract, tool=await with_masters(store, contract.tool))
+    return contract
 
 
 async def with_masters(store: Store, contract: JiraContract) -> JiraContract:
