@@ -18,9 +18,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from connectors.hints import note_hints, note_suspicions
 from connectors.issues import Fault, list_unplaced
 from connectors.mirror import Sighting, Written, write_versions
 from connectors.reading import FIX, Delivered, Reading, read_delivery
+from connectors.remnants import let_remnants_go
 from connectors.reporting import rebuild_reporting_closure
 from connectors.source import Hint, Page, Translator
 from engine.words import Feed, MirrorKind, Source
@@ -34,10 +36,7 @@ DATA_ERRORS = ("22", "23")  # SQLSTATE classes: the fault is in the values, not 
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What a drain did. `refetch` are records that the caller reads again at the tool and accepts as pages.
-
-    A hint that is lost in a crash is no loss: the overlapping poll brings the record too.
-    """
+    """What a drain did. `refetch` are records to read again; they are noted (connectors/hints.py) with the delivery."""
 
     deliveries: int = 0
     records: int = 0
@@ -205,7 +204,11 @@ async def _write_batch(connection: AsyncConnection, readings: Sequence[Reading])
     written, refused = await _write_or_split(connection, sightings)
     faults += refused
     await list_unplaced(connection, faults)
-    if MirrorKind.PERSON in written.kinds:
+    kinds = written.kinds | await let_remnants_go(connection, readings)
+    await note_hints(connection, (hint for reading in readings for hint in reading.refetch), "a webhook spoke of it")
+    suspected = (hint for reading in readings for hint in reading.suspected)
+    await note_suspicions(connection, suspected, "a webhook said that it was deleted")
+    if MirrorKind.PERSON in kinds:
         await rebuild_reporting_closure(connection)
     settled = {
         "ids": [reading.delivery_id for reading in readings],

@@ -64,7 +64,7 @@ STAGE = """
 create temp table if not exists seen (
   id uuid, source text, entity text, source_key text, kind text, version_no bigint, version_at timestamptz,
   payload bytea, payload_hash bytea, feed text, delivery_id bigint, observed_at timestamptz, read_at timestamptz,
-  newest boolean, echo boolean) on commit delete rows;
+  newest boolean, echo boolean, observed boolean, known boolean) on commit delete rows;
 create temp table if not exists fault (
   id uuid, field text, code text, source text, entity text, source_key text, value text, what text, fix text)
   on commit delete rows;
@@ -74,10 +74,23 @@ create temp table if not exists head (id uuid primary key, kind text, revision_i
 SEEN_COLUMNS = (
     "id", "source", "entity", "source_key", "kind", "version_no", "version_at", "payload", "payload_hash", "feed",
     "delivery_id", "observed_at", "read_at", "newest", "echo",
+    "observed", "known",
 )  # fmt: skip
 FAULT_COLUMNS = ("id", "field", "code", "source", "entity", "source_key", "value", "what", "fix")
 
 # ---- the merge. Revisions are found by correlated look-ups on purpose: they use the index however large the table is.
+
+# What has no version of its own and reads as before is no new version: it only stood for longer.
+STILL_SO = text("""
+with still as (
+  update mirror.record m
+     set version_no = greatest(m.version_no, s.version_no), version_at = greatest(m.version_at, s.version_at)
+    from seen s
+   where s.observed and s.newest and m.tenant_id = (select app.tenant()) and m.id = s.id
+     and m.payload_hash = s.payload_hash
+  returning m.id)
+update seen set known = true from still where seen.id = still.id and seen.newest
+""")
 
 KEEP_REVISIONS = text("""
 with kept as (
@@ -85,7 +98,7 @@ with kept as (
                                payload_hash, feed, delivery_id, observed_at, echo)
   select (select app.tenant()), id, source, entity, source_key, version_no, version_at,
          date_trunc('month', now() at time zone 'UTC')::date, payload_hash, feed, delivery_id, observed_at, echo
-    from seen order by id, version_no, version_at, payload_hash
+    from seen where not known order by id, version_no, version_at, payload_hash
   on conflict (tenant_id, record_id, version_no, payload_hash) do nothing
   returning id, month, record_id, version_no, payload_hash)
 insert into mirror.payload (tenant_id, revision_id, month, body)
@@ -103,7 +116,7 @@ with moved as (
          (select r.id from mirror.revision r
            where r.tenant_id = (select app.tenant()) and r.record_id = s.id and r.version_no = s.version_no
              and r.payload_hash = s.payload_hash), s.read_at
-    from seen s where s.newest order by s.id
+    from seen s where s.newest and not s.known order by s.id
   on conflict (tenant_id, id) do update
      set kind = excluded.kind, version_no = excluded.version_no, version_at = excluded.version_at,
          payload_hash = excluded.payload_hash, revision_id = excluded.revision_id, read_at = excluded.read_at,
@@ -191,6 +204,8 @@ async def write_versions(
     await _stage(connection)
     await copy_rows(connection, "seen", SEEN_COLUMNS, seen)
     await copy_rows(connection, "fault", FAULT_COLUMNS, _faults(newest))
+    if any(sighting.version.observed for sighting in sightings):
+        await connection.execute(STILL_SO)
     revisions = (await connection.execute(KEEP_REVISIONS)).rowcount
     turned = (await connection.execute(OTHER_KIND, {"reread": reread})).all()
     heads = (await connection.execute(MOVE_HEADS)).rowcount
@@ -245,7 +260,7 @@ def _staged(sightings: Sequence[Sighting]) -> tuple[list[tuple[Any, ...]], dict[
         assert record_id is not None  # noqa: S101 - a version has a key
         digest = sha256(version.payload).digest()
         order = (version.version_no, version.version_at, sighting.read_at, digest)
-        place = (record_id, version.version_no, digest)
+        place = (record_id, 0 if version.observed else version.version_no, digest)
         known = found.get(place)
         if known is None or order > known[0]:
             found[place] = (order, sighting)
@@ -256,7 +271,7 @@ def _staged(sightings: Sequence[Sighting]) -> tuple[list[tuple[Any, ...]], dict[
         (
             place[0], s.version.source, s.version.entity, s.version.key, s.version.kind, s.version.version_no,
             s.version.version_at, s.version.payload, place[2], s.feed, s.delivery_id, s.observed_at, s.read_at,
-            place in newest, s.echo,
+            place in newest, s.echo, s.version.observed, False,
         )
         for place, (_, s) in found.items()
     ]  # fmt: skip

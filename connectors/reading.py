@@ -16,7 +16,7 @@ import orjson
 
 from connectors.issues import Fault
 from connectors.mirror import Sighting
-from connectors.source import Hint, Hook, Poison, Translator, Unreadable
+from connectors.source import Hint, Hook, Poison, Translator, Unreadable, Whole
 from engine.words import Feed, Source
 
 FIX = "Correct the record in the tool, or what sends it; the next version is taken again."
@@ -44,6 +44,8 @@ class Reading:
     faults: list[Fault] = field(default_factory=list)
     refetch: tuple[Hint, ...] = ()
     suspected: tuple[Hint, ...] = ()
+    wholes: list[Whole] = field(default_factory=list)
+    observed_at: datetime | None = None
     dead: str | None = None
     note: str | None = None
 
@@ -58,7 +60,7 @@ class Reading:
 
 
 def read_delivery(delivered: Delivered, translator: Translator) -> Reading:
-    reading = Reading(delivered.id)
+    reading = Reading(delivered.id, observed_at=delivered.observed_at)
     try:
         body = _parsed(delivered.body)
         if delivered.feed is Feed.WEBHOOK:
@@ -101,6 +103,8 @@ def _read_record(reading: Reading, delivered: Delivered, entity: str, record: An
             raise Poison("", "record", "", "The record is not a JSON object.", FIX)
         for version in translator.translate(entity, record, delivered.observed_at):
             reading.sightings.append(Sighting(version, delivered.feed, delivered.id, delivered.observed_at))
+        if delivered.feed is not Feed.WEBHOOK:
+            reading.wholes.extend(translator.wholes(entity, record))
     except Unreadable:
         raise
     except Poison as poison:

@@ -75,6 +75,20 @@ class Version:
     payload: bytes  # canonical JSON of the raw record without columns that the tool computes at read time
     values: Mapping[str, Any]
     issues: tuple[Issue, ...] = field(default=())
+    observed: bool = False  # the tool gives no version: the moment of the reading stands for one
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Everything of `entity` that stands below one record of a tool now: what is not among `keys` is there no more.
+
+    The keys of what stands below a record all begin with `prefix`.
+    """
+
+    source: Source
+    entity: str
+    prefix: str
+    keys: frozenset[str]
 
 
 Pages = Iterator[Page]
@@ -145,8 +159,10 @@ class Translator:
     """How the deliveries of one source are read. Both functions are pure.
 
     `translate(entity, record, observed_at)` gives the versions that a raw record of a page holds, or raises `Poison`.
-    `read_hook(body)` reads the parsed body of a webhook, or raises `Unreadable`.
+    `read_hook(body)` reads the parsed body of a webhook, or raises `Unreadable`. `wholes(entity, record)` says which
+    sets a raw record of a page tells completely. All are pure.
     """
 
     translate: Callable[[str, Mapping[str, Any], datetime], Iterable[Version]]
     read_hook: Callable[[Mapping[str, Any]], Hook]
+    wholes: Callable[[str, Mapping[str, Any]], Iterable[Whole]] = lambda _entity, _record: ()

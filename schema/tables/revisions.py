@@ -8,7 +8,7 @@ another version of a record came to stand, or the record was found gone or back.
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from engine.words import Feed, IssueCode, MirrorKind, Source
@@ -96,6 +96,13 @@ class Record(SQLModel, table=True):
         words("kind", MirrorKind),
         words("source", Source),
         Index("record_entity", "tenant_id", "source", "entity"),
+        Index(  # what stands below a record of Jira is found by the beginning of its key
+            "record_below",
+            "tenant_id",
+            "source_key",
+            postgresql_ops={"source_key": "text_pattern_ops"},
+            postgresql_where=text("source = 'jira'"),
+        ),
         SCHEMA,
     )
     tenant_id: UUID = Field(primary_key=True)

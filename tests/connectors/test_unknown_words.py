@@ -19,7 +19,7 @@ from tests.connectors.jira.jira_records import CONTRACT, SEEN_AT, incident
 
 NOBODY = dataclasses.replace(CONTRACT, services={}, teams={}, people={})
 SEEN = """select service_id, team_id, assignee_id, (select count(*) from mirror.data_issue where state = 'OPEN'),
-                 (select count(*) from mirror.revision) from mirror.incident"""
+                 (select count(*) from mirror.revision where entity = 'issue') from mirror.incident"""
 
 
 async def read(store: Store, contract: Contract, place: int) -> tuple[Any, ...]:
