@@ -15,6 +15,7 @@ from api.edge import RAW_HEADERS, Edge
 from api.embed import page as embed
 from api.graphql import http as graphql
 from api.house import House
+from api.scim import http as scim
 from engine.refusal import Code, Refused
 from schema.identity import DEFAULT_TENANT
 from schema.store import DbRole
@@ -44,6 +45,7 @@ def create_app(house: House) -> Starlette:
             *hooks,
             *handover.routes(house),
             *embed.routes(house),
+            *scim.routes(house),
             *health(house),
             *published(house),
         ],

@@ -179,11 +179,14 @@ def plan(document: Path, person: UUID) -> None:
     out(start(publish))
 
 
-ROLE = click.argument(
-    "role",
-    type=click.Choice([role.value.lower().replace("_", "-") for role in Role]),
-    callback=lambda _ctx, _param, word: Role(word.upper().replace("-", "_")),
-)
+ROLES = click.Choice([role.value.lower().replace("_", "-") for role in Role])
+
+
+def role_of(_ctx: click.Context, _param: click.Parameter, word: str | None) -> Role | None:
+    return Role(word.upper().replace("-", "_")) if word else None
+
+
+ROLE = click.argument("role", type=ROLES, callback=role_of)
 
 
 @main.command()
@@ -248,20 +251,67 @@ def audit() -> None:
 
 
 @main.command()
-@ROLE
+@click.argument("role", required=False, type=ROLES, callback=role_of)
 @click.option("--person", type=click.UUID, help="For this person instead of the demonstration's player of the role.")
-def token(role: Role, person: UUID | None) -> None:
+@click.option("--scope", type=click.Choice(["scim:write"]), help="For a service account, not a person; 10 minutes.")
+def token(role: Role | None, person: UUID | None, scope: str | None) -> None:
     """Print a bearer token of the development issuer, good for one hour. Refuses production."""
     from api import identity
     from api.demo import cast
     from api.opening import open_house
 
+    if (role is None) == (scope is None):
+        raise click.UsageError("name either a role or --scope")
+
     async def mint(settings: Settings) -> str:
         async with open_house(settings) as house:
-            who = person or await cast.player(house.store, role)
+            if scope:
+                return identity.mint_service(house.signer, scope, house.clock())
+            who = person or await cast.player(house.store, role or Role.EMPLOYEE)
             return identity.mint(house.signer, who, house.clock())
 
     click.echo(start(mint))
+
+
+@main.command()
+def requests() -> None:
+    """List the roles that groups of the identity provider ask for, each as one line of JSON."""
+    from api.actions import role_requests
+    from api.opening import open_house
+
+    async def read(settings: Settings) -> list[dict[str, Any]]:
+        async with open_house(settings) as house:
+            roles = dict(settings.scim_roles)
+            return await role_requests.open_requests(house.store, house.log, roles, house.clock())
+
+    for each in start(read):
+        out(each)
+
+
+@main.command()
+@click.argument("request", type=click.UUID)
+@click.option("--person", type=click.UUID, required=True, help="Who decides: a holder of HR, never about himself.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD",
+              help="Last day, UTC; required for all roles but itsm-admin.")  # fmt: skip
+@click.option("--refuse", is_flag=True, help="Say no instead.")
+def decide(request: UUID, person: UUID, until: datetime | None, refuse: bool) -> None:
+    """Grant what a group of the identity provider asks for, as the second person, or refuse it."""
+    from api.actions import role_requests
+    from api.opening import open_house
+    from schema.store import Viewer
+
+    end = until.replace(tzinfo=UTC) + timedelta(days=1) if until else None
+
+    async def act(settings: Settings) -> dict[str, Any]:
+        async with open_house(settings) as house:
+            store, log, viewer, now = house.store, house.log, Viewer(person), house.clock()
+            if refuse:
+                await role_requests.refuse(store, log, viewer, request, now)
+                return {"request": request, "granted": False}
+            await role_requests.approve(store, log, viewer, request, end, now)
+            return {"request": request, "granted": True, "until": end}
+
+    out(start(act))
 
 
 @main.command()

@@ -11,7 +11,6 @@ from uuid import uuid4
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import refusals
@@ -69,7 +68,7 @@ class Edge:
         except AWAY:
             answer = refusals.answer(refusals.unavailable(), request_id)
         except Exception as wrong:
-            answer = self._defect(wrong, request_id)
+            answer = refusals.answer(defect(wrong, request_id), request_id)
         if not started:
             await answer(scope, receive, sending)
 
@@ -80,9 +79,10 @@ class Edge:
             return None
         return Refused(Code.BAD_INPUT, "This host is not served here.", "Add it to EVENHAND_HOSTS if it should be.")
 
-    def _defect(self, wrong: Exception, request_id: str) -> Response:
-        # Kind and place only: the message of an exception may hold a value of somebody's.
-        frames = traceback.extract_tb(wrong.__traceback__)[-4:]
-        where = " ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames)
-        _log.error("defect in request %s: %s at %s", request_id, type(wrong).__name__, where)
-        return refusals.answer(refusals.internal(), request_id)
+
+def defect(wrong: Exception, request_id: str) -> Refused:
+    """Note a mistake of ours in the log: kind and place only, for the message may hold a value of somebody's."""
+    frames = traceback.extract_tb(wrong.__traceback__)[-4:]
+    where = " ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames)
+    _log.error("defect in request %s: %s at %s", request_id, type(wrong).__name__, where)
+    return refusals.internal()

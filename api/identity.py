@@ -27,12 +27,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.signing.keys import ALGORITHMS, Purpose, b64u
 from engine.canonical import canonical_json
 from engine.refusal import Code, Refused
+from schema.identity import DEFAULT_TENANT
 from schema.store import DbRole, Store, Viewer
 
 ISSUER = "https://dev.invalid/evenhand"
 AUDIENCE = "evenhand"
 EMBED_AUDIENCE = "embed"
 LEEWAY_SECONDS = 30
+SERVICE_SECONDS = 600
+SCOPES = ("scim:write",)
 TOKEN_MAX_BYTES = 8192
 NESTING_MAX = 16
 KEY_SOURCES = ("jwk", "jku", "x5u", "x5c", "x5t", "x5t#S256", "crit", "b64")
@@ -91,13 +94,17 @@ def embed_trust(signer: Signer) -> Trust:
 
 def mint(signer: Signer, person_id: UUID, now: datetime, lifetime_seconds: int = 3600) -> str:
     """A development token for this person."""
-    if signer.production:
-        raise Refused(
-            Code.ACCESS_DENIED,
-            "The development issuer does not run in production.",
-            "Get a token from your identity provider.",
-        )
+    _not_in_production(signer)
     return signed(signer, Purpose.ISSUER, "at+jwt", AUDIENCE, now, lifetime_seconds, {"sub": str(person_id)})
+
+
+def mint_service(signer: Signer, scope: str, now: datetime, tenant: UUID = DEFAULT_TENANT) -> str:
+    """A development token for a service account: it names a tenant and what it may do, and no person."""
+    _not_in_production(signer)
+    if scope not in SCOPES:
+        raise Refused(Code.BAD_INPUT, "There is no such scope.", f"Choose one of: {', '.join(SCOPES)}.")
+    more = {"sub": f"service:{scope}", "scope": scope, "tenant": str(tenant)}
+    return signed(signer, Purpose.ISSUER, "at+jwt", AUDIENCE, now, SERVICE_SECONDS, more)
 
 
 def signed(
@@ -142,6 +149,22 @@ async def viewer(store: Store, claims: Claims, request_id: str = "") -> Viewer:
     return found
 
 
+def service(claims: Claims, scope: str, request_id: str = "", tenant: UUID = DEFAULT_TENANT) -> Viewer:
+    """For whom a service account works: nobody, in its tenant. It needs the scope, and a token made for this tenant.
+
+    A scope is never a role: whoever brings one decides nothing and stands for no person.
+    """
+    scopes = claims.more.get("scope")
+    if not isinstance(scopes, str) or scope not in scopes.split():
+        raise Refused(
+            Code.ACCESS_DENIED, f"This needs the scope {scope}.", "Use the token of a service account that has it."
+        )
+    if claims.more.get("tenant") != str(tenant):
+        _log.info("token refused: made for another tenant")
+        raise unauthenticated()
+    return Viewer(tenant_id=tenant, request_id=request_id)
+
+
 def subject(claims: Claims, request_id: str = "") -> Viewer:
     try:
         return Viewer(person_id=UUID(claims.subject), request_id=request_id)
@@ -170,6 +193,15 @@ def unauthenticated() -> Refused:
     return Refused(
         Code.UNAUTHENTICATED, "The token is missing or not accepted.", "Send a valid token: Authorization: Bearer …"
     )
+
+
+def _not_in_production(signer: Signer) -> None:
+    if signer.production:
+        raise Refused(
+            Code.ACCESS_DENIED,
+            "The development issuer does not run in production.",
+            "Get a token from your identity provider.",
+        )
 
 
 class _Wrong(Exception):

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from engine.refusal import Code, Refused
+from engine.words import Role
 
 PREFIX = "EVENHAND_"
 
@@ -60,6 +61,7 @@ class Settings:
     introspection: bool = True
     servicenow: ServiceNowSettings = ServiceNowSettings()
     jira: JiraSettings = JiraSettings()
+    scim_roles: tuple[tuple[str, Role], ...] = ()  # name of a group -> the role that it asks for
 
     @property
     def production(self) -> bool:
@@ -100,6 +102,7 @@ def read(environ: Mapping[str, str]) -> Settings:
             projects=take("JIRA_PROJECTS", _words, ("OPS",)),
             contract=take("JIRA_CONTRACT", _file, None),
         ),
+        scim_roles=take("SCIM_ROLES", _roles, ()),
     )
 
 
@@ -171,6 +174,18 @@ def _file(text: str) -> Path:
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split())
+
+
+def _roles(text: str) -> tuple[tuple[str, Role], ...]:
+    """`group name=ROLE`, several with commas between them."""
+    pairs = [tuple(part.strip() for part in pair.rpartition("=")) for pair in text.split(",") if pair.strip()]
+    given = {name: role for name, _, role in pairs if name}
+    askable = sorted(set(Role) - {Role.EMPLOYEE, Role.MANAGER})
+    if len(given) != len(pairs) or not set(given.values()) <= set(askable):
+        raise ValueError(
+            f"it is written like 'Name of a group=HR, Other group=AUDITOR'; roles are {', '.join(askable)}"
+        )
+    return tuple((name, Role(role)) for name, role in given.items())
 
 
 def _yes(text: str) -> bool:
