@@ -6,10 +6,11 @@ so that nothing made up mixes with it). Refuses to listen anywhere but on loopba
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -20,13 +21,15 @@ from connectors.sandbox import control, servicenow
 from connectors.sandbox import log as incident_log
 from connectors.sandbox.company import Company, generate
 from connectors.sandbox.company_hours import LIVE_START, stamp
-from connectors.sandbox.control import Sandbox
+from connectors.sandbox.company_small import small_company
 from connectors.sandbox.deliveries import Outbox, Seal, secret_bytes, servicenow_outbox, settled
 from connectors.sandbox.faults import Faulty
 from connectors.sandbox.jira import routes as jira_routes
 from connectors.sandbox.jira_hooks import jira_deliveries
 from connectors.sandbox.jira_project import open_site
+from connectors.sandbox.pending import listen_to, servicenow_mode
 from connectors.sandbox.servicenow_records import Records
+from connectors.sandbox.world import Sandbox
 from engine.refusal import Code, Refused
 
 LOOPBACK = "127.0.0.1"
@@ -44,23 +47,43 @@ class Credentials:
     jira_hook: str = field(repr=False)
 
 
-def create(seed: int, credentials: Credentials, log: Path | None = None) -> Starlette:
+def create(seed: int, credentials: Credentials, log: Path | None = None, size: str = "company") -> Starlette:
     """The ASGI app; `app.state.sandbox` is what runs inside, for tests in the same process."""
-    sandbox = _from_log(log, credentials) if log else _from_seed(seed, credentials)
-    tools: list[BaseRoute] = servicenow.routes(servicenow.Instance(sandbox.records, credentials.servicenow))
-    if sandbox.company is not None:
-        tools += _jira(sandbox, sandbox.company, credentials)
-    faulty = Faulty(Starlette(routes=tools))
-    app = Starlette(routes=[*control.routes(sandbox, faulty), Mount("/", faulty)])
-    app.state.sandbox = sandbox
+    app = Starlette()
+
+    def found(order: Mapping[str, Any]) -> None:
+        """Put another world in the place of the one that stands, between two requests."""
+        _open(app, _from_seed(int(order["seed"]), credentials, str(order.get("size", size))), credentials, found)
+
+    _open(app, _from_log(log, credentials) if log else _from_seed(seed, credentials, size), credentials, found)
     return app
 
 
-def _from_seed(seed: int, credentials: Credentials) -> Sandbox:
+def _open(
+    app: Starlette, sandbox: Sandbox, credentials: Credentials, found: Callable[[Mapping[str, Any]], None]
+) -> None:
+    tools: list[BaseRoute] = servicenow.routes(sandbox.instance)
+    if sandbox.company is not None:
+        tools += _jira(sandbox, sandbox.company, credentials)
+    faulty = Faulty(Starlette(routes=tools), sandbox)
+    app.router.routes[:] = [*control.routes(sandbox, faulty, found), Mount("/", faulty)]
+    app.state.sandbox, app.state.faulty = sandbox, faulty
+
+
+def _from_seed(seed: int, credentials: Credentials, size: str) -> Sandbox:
+    if size not in SIZES:
+        raise Refused(Code.BAD_INPUT, f"There is no size {size!r}.", f"Use {' or '.join(SIZES)}.", ("size",))
+    company, records = SIZES[size](seed, credentials.servicenow.user)
+    key = secret_bytes(credentials.servicenow_hook)
+    return _sandbox(records, credentials, servicenow_outbox(records, company.live, key), company)
+
+
+def _whole_year(seed: int, writer: str) -> tuple[Company, Records]:
     company = generate(seed)
-    records = Records(company.tables, stamp(LIVE_START), credentials.servicenow.user)
-    outbox = servicenow_outbox(records, company.live, secret_bytes(credentials.servicenow_hook))
-    return Sandbox(records, {"servicenow": outbox}, company)
+    return company, Records(company.tables, stamp(LIVE_START), writer)
+
+
+SIZES: dict[str, Callable[[int, str], tuple[Company, Records]]] = {"company": _whole_year, "small": small_company}
 
 
 def _from_log(path: Path, credentials: Credentials) -> Sandbox:
@@ -71,13 +94,22 @@ def _from_log(path: Path, credentials: Credentials) -> Sandbox:
     outbox = servicenow_outbox(
         records, [], key, lambda: chain(incident_log.directory(tables), incident_log.versions(path))
     )
-    return Sandbox(records, {"servicenow": outbox}, None)
+    return _sandbox(records, credentials, outbox, None)
+
+
+def _sandbox(records: Records, credentials: Credentials, outbox: Outbox, company: Company | None) -> Sandbox:
+    instance = servicenow.Instance(records, credentials.servicenow)
+    sandbox = Sandbox(records, instance, {"servicenow": outbox}, company)
+    sandbox.hooks.modes["servicenow"] = servicenow_mode(secret_bytes(credentials.servicenow_hook))
+    listen_to(records, sandbox.hooks)
+    return sandbox
 
 
 def _jira(sandbox: Sandbox, company: Company, credentials: Credentials) -> list[BaseRoute]:
     site = open_site(company)
     site.email, site.token = credentials.jira_email, credentials.jira_token
     site.webhook_secret = credentials.jira_hook.encode()
+    sandbox.jira = site
 
     def live() -> Iterator[Seal]:
         return (settled(parcel) for parcel in jira_deliveries(site))

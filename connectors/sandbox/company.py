@@ -27,6 +27,7 @@ class Company:
     truth: Truth
     live: list[LiveEvent]
     jira_services: tuple[str, ...] = ()  # sys_ids of the services whose tickets are kept in Jira
+    small: bool = False  # some dozen records instead of a year
 
 
 def generate(seed: int) -> Company:

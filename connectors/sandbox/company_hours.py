@@ -7,6 +7,7 @@ count as working time (Monday to Friday 09:00-17:00 UTC, no holidays). Everythin
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 ORIGIN = datetime(2024, 1, 1, tzinfo=UTC)
@@ -23,6 +24,12 @@ _DURATION_DAYS = [(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=n)).strftim
 
 def stamp(second: int) -> str:
     return f"{_DAYS[second // DAY]} {_CLOCK[second % DAY]}"
+
+
+@lru_cache(maxsize=4_096)
+def second(text: str) -> int:
+    """The second of a stamp; negative before the origin."""
+    return int((datetime.fromisoformat(f"{text}+00:00") - ORIGIN).total_seconds())
 
 
 def day(second: int) -> str:

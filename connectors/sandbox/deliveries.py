@@ -91,6 +91,11 @@ def servicenow_outbox(
     return Outbox(happen, replay if log else None)
 
 
+def wall_seconds() -> int:
+    """The moment of sending, which receivers compare with their own clock."""
+    return int(time.time())
+
+
 def settled(parcel: Parcel) -> Seal:
     """A parcel whose signature does not depend on the time, as Jira's."""
     return lambda _now: parcel
@@ -133,7 +138,7 @@ async def _deliver(line: Line, url: str, seal: Seal, progress: Progress) -> str:
     status = "lost"
     for attempt in range(TRIES):
         wait = min(0.05 * 2**attempt, LONGEST_WAIT_SECONDS)
-        headers, body = seal(int(time.time()))
+        headers, body = seal(wall_seconds())
         try:
             code, retry_after = await line.post(url, headers, body, PATIENCE_SECONDS)
             status = str(code)

@@ -15,6 +15,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from connectors.sandbox.servicenow import refuse
+from connectors.sandbox.world import Sandbox
 from engine.refusal import Code, Refused
 
 LOG_LENGTH, BODY_CHARACTERS = 20_000, 4_000
@@ -75,8 +76,9 @@ class Answer:
 class Faulty:
     """The app with its log and its planned faults around it."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, sandbox: Sandbox) -> None:
         self.app = app
+        self.sandbox = sandbox
         self.faults: list[Fault] = []
         self.log: deque[Entry] = deque(maxlen=LOG_LENGTH)
         self.requests = 0
@@ -117,6 +119,9 @@ class Faulty:
         # credentials come in the body of the token request alone; they are not kept
         text = "" if path == "/oauth_token.do" else text
         self.log.append(Entry(self.requests, method, path, query, text, status, name))
+
+    def planned(self) -> list[dict[str, Any]]:
+        return [asdict(fault) for fault in self.faults if fault.times > 0]
 
     def logged(self) -> list[dict[str, Any]]:
         return [asdict(entry) for entry in self.log]

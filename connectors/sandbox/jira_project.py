@@ -18,6 +18,7 @@ from connectors.sandbox.jira_lives import YEAR_END_MS, Crew, Draft
 from connectors.sandbox.jira_state import Account, Edit, JiraState
 
 INCIDENTS, CHANGES, LIVE = 900, 200, 40
+SMALL_INCIDENTS, SMALL_CHANGES = 20, 6  # nothing of a small world is held back
 FIRST_ISSUE, FIRST_ENTRY = 20001, 60001
 YEAR_START_MS = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp() * 1000)
 DAY_MS = 86_400_000
@@ -64,7 +65,8 @@ def lives(company: Company, people: Mapping[str, Account]) -> Iterator[list[Draf
     teams, everybody = crews(company, people), sorted(people)
     if not teams:
         return  # a company that runs nothing in Jira has an empty site
-    kinds = [incident_life] * INCIDENTS + [change_life] * CHANGES
+    incidents, changes = (SMALL_INCIDENTS, SMALL_CHANGES) if company.small else (INCIDENTS, CHANGES)
+    kinds = [incident_life] * incidents + [change_life] * changes
     starts = sorted((YEAR_START_MS + _moment(rng), number) for number in range(len(kinds)))
     for at_ms, number in starts:
         # three of four tickets belong to the support team, the first of each pair
@@ -107,7 +109,8 @@ def open_site(company: Company) -> JiraState:
     groups = {row["name"]: row["sys_id"] for row in company.tables["sys_user_group"].values()}
     services = {row["name"]: row["sys_id"] for row in jira_services(company)}
     teams = {crew.team: groups[crew.team] for crew in crews(company, people)}
-    state = JiraState(people, services, teams, live=year[-LIVE:], now_ms=YEAR_START_MS)
-    for edit in year[:-LIVE]:
+    held = 0 if company.small else LIVE
+    state = JiraState(people, services, teams, live=year[len(year) - held :], now_ms=YEAR_START_MS)
+    for edit in year[: len(year) - held]:
         state.apply(edit)
     return state

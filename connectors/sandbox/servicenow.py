@@ -22,8 +22,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from connectors.sandbox.company_book import Row
+from connectors.sandbox.servicenow_columns import columns
 from connectors.sandbox.servicenow_query import parse
-from connectors.sandbox.servicenow_records import PLAIN, Records, Table
+from connectors.sandbox.servicenow_records import Records, Table
 
 DEFAULT_LIMIT, TOKEN_SECONDS = 10_000, 1_799
 NO_AUTH = ("User Not Authenticated", "Required to provide Auth information")
@@ -46,7 +47,11 @@ class Login:
 class Instance:
     records: Records
     login: Login
-    tokens: dict[str, float] = field(default_factory=dict)  # token -> when it ends, on the machine's own clock
+    tokens: dict[str, float] = field(default_factory=dict)  # token -> when it ends
+    waited_seconds: int = 0  # by order; tokens age by them, and by the machine's own clock
+
+    def moment(self) -> float:
+        return time.monotonic() + self.waited_seconds
 
 
 def routes(instance: Instance) -> list[BaseRoute]:
@@ -82,7 +87,7 @@ async def give_token(instance: Instance, request: Request) -> Response:
     if form.get("grant_type") != "client_credentials" or not _same(given, f"{login.client_id}\n{login.client_secret}"):
         return _json({"error": "access_denied", "error_description": "access_denied"}, 401)
     token = secrets.token_urlsafe(32)
-    instance.tokens[token] = time.monotonic() + TOKEN_SECONDS
+    instance.tokens[token] = instance.moment() + TOKEN_SECONDS
     content = {"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_SECONDS, "scope": "useraccount"}
     return _json(content)
 
@@ -90,7 +95,7 @@ async def give_token(instance: Instance, request: Request) -> Response:
 def _known(instance: Instance, request: Request) -> bool:
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        return instance.tokens.get(given, 0.0) > time.monotonic()
+        return instance.tokens.get(given, 0.0) > instance.moment()
     try:
         decoded = base64.b64decode(given, validate=True).decode("utf-8", "replace")
     except binascii.Error:
@@ -182,10 +187,11 @@ def _shown(records: Records, table: Table, rows: list[Row], request: Request) ->
     )
     if display == "false" and bare:
         return [{name: read(row) for name, read in fields.items()} for row in rows]
-    base = f"{request.url.scheme}://{request.url.netloc}/api/now/table"
+    base, known = f"{request.url.scheme}://{request.url.netloc}/api/now/table", columns(table.name)
 
     def show(name: str, value: str) -> Any:
-        target = records.where.get(value) if name not in PLAIN and len(value) == 32 else None
+        kind = known[name].kind if name in known else "reference"
+        target = records.where.get(value) if kind == "reference" and len(value) == 32 else None
         if target is None:
             return {"display_value": value, "value": value} if display == "all" else value
         link = {} if bare else {"link": f"{base}/{target.name}/{value}"}

@@ -3,48 +3,16 @@
 import hmac
 import json
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 import requests
 import standardwebhooks
-from starlette.types import Receive, Scope, Send
 
 from connectors.sandbox import deliveries
 from connectors.sandbox.app import Credentials
 from connectors.sandbox.company import Company
-from tests.connectors.sandbox.conftest import HOOK_SECRET, Served, serve
+from tests.connectors.sandbox.conftest import HOOK_SECRET, Receiver, Served
 from tests.connectors.sandbox.test_sandbox_company import after_all
-
-
-class Receiver:
-    """Takes webhooks over real HTTP and answers what `answers` says, then 202."""
-
-    def __init__(self) -> None:
-        self.taken: list[tuple[dict[str, str], bytes]] = []
-        self.answers: list[int] = []
-        self.url = ""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        body, more = b"", True
-        while more:
-            message = await receive()
-            body, more = body + message.get("body", b""), message.get("more_body", False)
-        status = self.answers.pop(0) if self.answers else 202
-        self.taken.append(({name.decode(): value.decode() for name, value in scope["headers"]}, body))
-        headers = [(b"content-length", b"2"), *([(b"retry-after", b"0")] if status == 429 else [])]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"ok"})
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    with serve(receiver) as served:
-        receiver.url = f"{served.url}/hooks/servicenow"
-        yield receiver
 
 
 def deliver(sandbox: Served, url: str, **order: object) -> dict[str, int]:
