@@ -56,15 +56,15 @@ select count(*) as records, count(*) filter (where id <= :after) as done
 CLAIM = text("""
 select cursor from ops.reading where source = :source and entity = :entity and feed = 'REPLAY' for update skip locked
 """)
-# In the order of the primary key: the whole table is walked once, however many batches there are.
-BATCH = text("""
-select r.id, r.entity, r.source_key, r.version_no, r.version_at, v.feed, v.delivery_id, v.observed_at,
+STANDING = """
+select r.id, r.source, r.entity, r.source_key, r.version_no, r.version_at, v.feed, v.delivery_id, v.observed_at,
        (select p.body from mirror.payload p
          where p.tenant_id = v.tenant_id and p.month = v.month and p.revision_id = v.id) as body
   from mirror.record r join mirror.revision v on v.tenant_id = r.tenant_id and v.id = r.revision_id
- where r.tenant_id = (select app.tenant()) and r.source = :source and r.entity = :entity and r.id > :after
- order by r.id limit :count
-""")
+ where r.tenant_id = (select app.tenant()) and r.source = :source and"""
+# In the order of the primary key: the whole table is walked once, however many batches there are.
+BATCH = text(f"{STANDING} r.entity = :entity and r.id > :after order by r.id limit :count")
+THESE = text(f"{STANDING} r.id = any(:ids) order by r.id")
 MOVE = text("""
 update ops.reading set cursor = :cursor
  where tenant_id = (select app.tenant()) and source = :source and entity = :entity and feed = 'REPLAY'
@@ -151,12 +151,27 @@ async def _batch(
         if not rows:
             await connection.execute(DONE, scope)
             return None
-        sightings, faults, without = read_again(Source(scope["source"]), rows, translator, restore)
-        written = await write_versions(connection, sightings, reread=True)
-        await list_unplaced(connection, faults)
-        if MirrorKind.PERSON in written.kinds:
-            await rebuild_reporting_closure(connection)
+        done = await _rewrite(connection, scope["source"], rows, translator, restore)
         await connection.execute(MOVE, {**scope, "cursor": str(rows[-1].id)})
+    return done
+
+
+async def replay_these(
+    connection: AsyncConnection, source: Source, ids: Iterable[UUID], translator: Translator, restore: Restore
+) -> Replayed:
+    """Read these records again, in the caller's transaction."""
+    rows = (await connection.execute(THESE, {"source": source, "ids": list(ids)})).all()
+    return await _rewrite(connection, source, rows, translator, restore)
+
+
+async def _rewrite(
+    connection: AsyncConnection, source: Source, rows: Sequence[Any], translator: Translator, restore: Restore
+) -> Replayed:
+    sightings, faults, without = read_again(source, rows, translator, restore)
+    written = await write_versions(connection, sightings, reread=True)
+    await list_unplaced(connection, faults)
+    if MirrorKind.PERSON in written.kinds:
+        await rebuild_reporting_closure(connection)
     return Replayed(len(rows), written.heads, len(faults), without)
 
 

@@ -23,6 +23,7 @@ from api.settings import Settings
 from api.sources import Sources, completed, under
 from connectors import replay as replaying
 from connectors.conformance import SAMPLE_RECORDS, Sample, newest, of_pages, try_out
+from connectors.crosscheck import Found, crosscheck
 from connectors.replay import Replayed, Say
 from connectors.source import SourceRefused, SourceUnavailable
 from engine.refusal import Code, Refused
@@ -136,6 +137,20 @@ async def replay(
         restore = DIALECTS[each.source].restore
         total += await replaying.replay(store, each, contract.translator, restore, say)
     return total
+
+
+async def check_rules(store: Store, settings: Settings, now: datetime) -> dict[Source, Found]:
+    """Hold the mirror against the rules that need all records; what is settled gets its value back."""
+    found = {}
+    for source in DIALECTS:
+        contract = await in_use(store, settings, source)
+        async with store.begin(DbRole.WORKER) as connection:
+            found[source] = await crosscheck(connection, source, contract.terms, now)
+            settled, restore = sorted(found[source].settled), DIALECTS[source].restore
+            for start in range(0, len(settled), replaying.BATCH_RECORDS):
+                these = settled[start : start + replaying.BATCH_RECORDS]
+                await replaying.replay_these(connection, source, these, contract.translator, restore)
+    return found
 
 
 async def in_use(store: Store, settings: Settings, source: Source) -> Contract:
