@@ -13,6 +13,7 @@ import sys
 from base64 import b64encode
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
+from inspect import signature
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -329,15 +330,20 @@ def verify(folder: Path, ca: Path | None, jwks: Path | None, vkey: Path | None) 
 @main.command()
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
-@click.option("--rounds", type=click.IntRange(1, 100), default=5, show_default=True, help="Interleaved rounds.")
-@click.option("--seconds", type=click.FloatRange(0.1, 60), default=1.5, show_default=True, help="Of each measurement.")
-def bench(name: str, as_json: bool, rounds: int, seconds: float) -> None:
+@click.option("--rounds", type=click.IntRange(1, 100), help="Interleaved rounds.")
+@click.option("--seconds", type=click.FloatRange(0.1, 60), help="Of each measurement.")
+@click.option("--records", type=click.IntRange(1_000, 10_000_000), help="How many the tool has.")
+@click.option("--revisions", type=click.IntRange(4_000, 10_000_000), help="Mirror so many versions, without a peer.")
+def bench(name: str, as_json: bool, **measured: Any) -> None:
     """Measure NAME against its peer in the same run and print the ratio."""
     from api.bench import BENCHES
 
     if name not in BENCHES:
         raise click.UsageError(f"there is no bench {name!r}; there are: {', '.join(sorted(BENCHES))}")
-    result = BENCHES[name](rounds, seconds)
+    given = {option: value for option, value in measured.items() if value is not None}
+    if unknown := sorted(set(given) - set(signature(BENCHES[name]).parameters)):
+        raise click.UsageError(f"the bench {name!r} has no --{unknown[0]}")
+    result = BENCHES[name](**given)
     if as_json:
         out(result)
     else:

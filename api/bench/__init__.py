@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from api.bench import intake
+from api.bench import intake, mirror
 
-# Each takes `rounds` and the `seconds` of one measurement, both with defaults. Progress goes to stderr.
-BENCHES: dict[str, Callable[..., dict[str, Any]]] = {"intake": intake.run}
+# Each takes those of `rounds`, `seconds`, `records` and `revisions` that it names, all with defaults. Progress goes to
+# stderr.
+BENCHES: dict[str, Callable[..., dict[str, Any]]] = {"intake": intake.run, "mirror": mirror.run}

@@ -1,0 +1,43 @@
+"""Our side of `bench mirror`: the worker's own reading and draining, in a process of its own.
+
+Started as `python -m api.bench.mirror_ours [ROUNDS]`, with the settings of a worker in the environment. With rounds the
+served instance is moved on between two readings. The last line of stdout is JSON.
+"""
+
+import json
+import os
+import resource
+import sys
+import time
+
+import httpx
+import uvloop
+
+from api.feeds import poll_all
+from api.opening import open_house
+from api.settings import read
+from api.worker import spare_the_collector
+from connectors.drain import Drained
+
+
+async def mirror(rounds: int) -> dict[str, float]:
+    spare_the_collector()
+    settings = read(os.environ)
+    async with open_house(settings) as house:
+        started, cpu = time.perf_counter(), time.process_time()
+        drained = Drained()
+        for number in range(rounds):
+            if rounds > 1:
+                httpx.post(f"{settings.servicenow.url}/round/{number}").raise_for_status()
+            drained += await poll_all(house)
+        return {
+            "seconds": time.perf_counter() - started,
+            "cpu_seconds": time.process_time() - cpu,
+            "peak_kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+            "revisions": drained.revisions,
+            "records": drained.heads,
+        }
+
+
+if __name__ == "__main__":
+    print(json.dumps(uvloop.run(mirror(int(sys.argv[1]) if len(sys.argv) > 1 else 1))))
