@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache, partial
+from typing import Any
 
 from sqlalchemy import text
 
@@ -20,10 +21,12 @@ from connectors.jira import pull as jira_pull
 from connectors.jira.contract import Contract as JiraContract
 from connectors.jira.site import JiraConfig, connect
 from connectors.outbox import Deliverer, Write
+from connectors.servicenow import contract as servicenow_contract
 from connectors.servicenow import deliver as servicenow_deliver
 from connectors.servicenow import pull as servicenow_pull
+from connectors.servicenow import sweep as servicenow_sweep
 from connectors.servicenow.instance import ServiceNowConfig
-from connectors.source import Hint, Page, Translator
+from connectors.source import Hint, KeySet, Page, Translator
 from engine.words import Feed, Source
 from schema.store import DbRole, Store
 
@@ -36,11 +39,16 @@ MASTERED = {
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One feed of one tool: what is read since when, and under which name its watermark stands."""
+    """One entity of one tool: how its records are read, how its keys are counted, how one is asked for.
+
+    `poll(since, feed, cursor)` gives pages. The watermark stands under the name of the entity.
+    """
 
     source: Source
     entity: str
-    poll: Callable[[datetime | None], Iterator[Page]]
+    poll: Callable[[datetime | None, Feed, str | None], Iterator[Page]]
+    keys: Callable[[], KeySet]
+    exists: Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +67,23 @@ class Sources:
     def readings(self) -> Iterator[Reading]:
         """Masters first: Jira's contract leans on the people, teams and services of ServiceNow."""
         if self.servicenow:
-            for entity in self.servicenow.contract:
-                yield Reading(Source.SERVICENOW, entity, partial(servicenow_pull.poll, self.servicenow, entity))
+            for entity in servicenow_contract.polled(self.servicenow.contract):
+                yield Reading(
+                    Source.SERVICENOW,
+                    entity,
+                    partial(servicenow_pull.poll, self.servicenow, entity),
+                    partial(servicenow_sweep.sweep, self.servicenow, entity),
+                    partial(servicenow_sweep.exists, self.servicenow, entity),
+                )
         if self.jira:
-            yield Reading(Source.JIRA, "issue", partial(jira_pull.poll, self.jira))
+            site = self.jira
+            yield Reading(
+                Source.JIRA,
+                "issue",
+                lambda since, feed, _cursor: jira_pull.poll(site, since, feed),
+                lambda: _jira_sweep().sweep(site, "issue"),
+                lambda key: _jira_sweep().exists(site, "issue", key),
+            )
 
     @property
     def deliverers(self) -> Mapping[str, Deliverer]:
@@ -75,15 +96,21 @@ class Sources:
         return found
 
     def refetch(self, hints: Iterable[Hint]) -> Iterator[Page]:
-        """The records that webhooks only hinted at, as the tools have them now."""
+        """These records as the tools have them now. Each page is proof of its own moment, as in a sweep."""
         wanted: dict[tuple[Source, str], set[str]] = defaultdict(set)
         for hint in hints:
             wanted[hint.source, hint.entity].add(hint.key)
         for (source, entity), keys in sorted(wanted.items()):
             if source is Source.JIRA and self.jira:
-                yield from jira_pull.refetch(self.jira, sorted(keys), Feed.POLL)
+                yield from jira_pull.refetch(self.jira, sorted(keys), Feed.SWEEP)
             elif source is Source.SERVICENOW and self.servicenow:
-                yield from servicenow_pull.refetch(self.servicenow, entity, sorted(keys), Feed.POLL)
+                yield from servicenow_pull.refetch(self.servicenow, entity, sorted(keys), Feed.SWEEP)
+
+
+def _jira_sweep() -> Any:
+    from connectors.jira import sweep
+
+    return sweep
 
 
 @cache

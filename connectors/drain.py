@@ -83,12 +83,22 @@ values ((select app.tenant()), :source, :entity, :feed, :read_to)
 on conflict (tenant_id, source, entity, feed) do update set read_to = greatest(here.read_to, excluded.read_to)
 """)
 
+KEEP_PLACE = text("""
+insert into ops.reading (tenant_id, source, entity, feed, began_at, cursor)
+values ((select app.tenant()), :source, :entity, :feed, :began_at, :cursor)
+on conflict (tenant_id, source, entity, feed) do update set cursor = excluded.cursor, began_at = excluded.began_at
+""")
+FORGET_PLACE = text("delete from ops.reading where source = :source and entity = :entity and feed = :feed")
+PLACE = text("select cursor from ops.reading where source = :source and entity = :entity and feed = :feed")
 
-async def accept_pages(store: Store, pages: Sequence[Page], read_to: datetime | None = None) -> int:
+
+async def accept_pages(
+    store: Store, pages: Sequence[Page], read_to: datetime | None = None, resumable: bool = False
+) -> int:
     """Take pages into the inbox, all or none; a page that is already known is a duplicate. Returns how many were new.
 
     `read_to`, given with the last pages of a reading, moves the watermark of their feed: everything that changed before
-    it has been seen.
+    it has been seen. Of a `resumable` reading the place is kept, so that it goes on there after a crash.
     """
     rows = {
         (page.source, page.page_id): (
@@ -107,7 +117,19 @@ async def accept_pages(store: Store, pages: Sequence[Page], read_to: datetime | 
             for source, entity, feed in sorted({(page.source, page.entity, page.feed) for page in pages}):
                 given = {"source": source, "entity": entity, "feed": feed, "read_to": read_to}
                 await connection.execute(MOVE_WATERMARK, given)
+                await connection.execute(FORGET_PLACE, given)
+        elif resumable and (cursor := pages[-1].cursor):
+            last = pages[-1]
+            place = {"source": last.source, "entity": last.entity, "feed": last.feed, "cursor": cursor}
+            await connection.execute(KEEP_PLACE, place | {"began_at": last.observed_at})
     return new
+
+
+async def place(store: Store, source: Source, entity: str, feed: Feed) -> str | None:
+    """Where a reading that was cut off goes on; None when none was."""
+    async with store.begin(DbRole.WORKER, read_only=True) as connection:
+        cursor: str | None = await connection.scalar(PLACE, {"source": source, "entity": entity, "feed": feed})
+        return cursor
 
 
 async def watermark(store: Store, source: Source, entity: str, feed: Feed = Feed.POLL) -> datetime | None:

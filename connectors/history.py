@@ -14,9 +14,17 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine.refusal import Code, Refused
+from engine.words import MirrorKind
 
 # How records are read is a part of what the mirror says: what no contract knows or what a rule took out, which contract
 # is in force, and how far it has been applied to what is stored. Once that changes, records count that did not before.
+# What a number can follow from. Other kinds are evidence and context: they change nothing that is paid.
+READ_BY_RULES = (
+    MirrorKind.INCIDENT, MirrorKind.CHANGE, MirrorKind.CHANGE_APPROVAL, MirrorKind.PROBLEM, MirrorKind.TASK_SLA,
+    MirrorKind.SLA_DEFINITION, MirrorKind.CSAT_RESPONSE, MirrorKind.PERSON, MirrorKind.TEAM,
+    MirrorKind.TEAM_MEMBERSHIP, MirrorKind.SERVICE, MirrorKind.VENDOR,
+)  # fmt: skip
+# What no contract knows is a part of what the mirror says: once it is known, records count that did not count before.
 SNAPSHOT = text("""
 select encode(sha256(convert_to(coalesce(string_agg(
          source || ':' || entity || ':' || source_key || ':' || encode(payload_hash, 'hex'), E'\n'
@@ -30,7 +38,7 @@ select encode(sha256(convert_to(coalesce(string_agg(
        || coalesce(E'\n\n' || (select string_agg(source || ':' || entity || ':' || cursor, E'\n'
             order by source collate "C", entity collate "C")
             from ops.reading where feed = 'REPLAY'), ''), 'UTF8')), 'hex')
-  from mirror.record where gone_at is null
+  from mirror.record where gone_at is null and kind = any(:kinds)
 """)
 
 WRITING = text("select pg_advisory_xact_lock_shared(hashtext('mirror.standing:' || (select app.tenant())::text))")
@@ -93,8 +101,8 @@ class Stood:
 
 
 async def snapshot(connection: AsyncConnection) -> str:
-    """sha256 in hex over what every mirrored record holds now and what of it is unknown, whatever way it came."""
-    digest: str = (await connection.execute(SNAPSHOT)).scalar_one()
+    """sha256 in hex over what the rules can read now and what of it is unknown, whatever way it came."""
+    digest: str = (await connection.execute(SNAPSHOT, {"kinds": [kind.value for kind in READ_BY_RULES]})).scalar_one()
     return digest
 
 

@@ -27,6 +27,7 @@ from api.app import create_app
 from api.demo import cast, portal, receiver
 from api.demo.figures import summary
 from api.demo.stage import Play, Stage, pointed_at, sandbox
+from api.feeds import drain_all, poll_all
 from api.house import House
 from api.opening import open_house
 from api.settings import Settings
@@ -116,7 +117,7 @@ class Scenes:
             # this home has happened for them too, so that the poll finds what a crash may have kept us from reading.
             await self._stage.deliver({"what": "live", "servicenow_url": None, "jira_url": None})
         if feeds is not Feeds.WEBHOOKS:
-            await worker.poll_all(house, say)
+            await poll_all(house, say)
         if feeds is not Feeds.POLL:
             order = {
                 "what": "log" if self._play.log else "live",
@@ -129,14 +130,14 @@ class Scenes:
             sending = asyncio.create_task(self._stage.deliver(order))
             try:
                 while not sending.done():
-                    await worker.drain_all(house)
+                    await drain_all(house)
                     await asyncio.wait([sending], timeout=0.2)
                 counts = sending.result()
             finally:
                 sending.cancel()  # when we are told to end before the tools have said everything
                 await asyncio.gather(sending, return_exceptions=True)
             say(f"webhooks: {counts['sent']} sent, {counts['accepted']} accepted, {counts['refused']} refused")
-        await worker.drain_all(house)
+        await drain_all(house)
 
     async def publish(self, cast_of: Mapping[str, UUID]) -> Published:
         name = "log_plan.yaml" if self._play.log else "plan.yaml"

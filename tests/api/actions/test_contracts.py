@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from api import worker
+from api import feeds
 from api.actions import contracts, documents
 from api.actions.contracts import replay
 from api.contracts import DIALECTS
@@ -78,7 +78,7 @@ async def test_the_whole_circle_of_a_word_that_nobody_knew(empty: Firm, house: H
     store, log, settings = house.store, house.log, house.settings
     author, other = empty.viewer("itsm-admin"), empty.viewer("second-admin")
     await contracts.note_brought(store, settings, [Source.SERVICENOW], NOW)
-    await worker.poll_all(house)
+    await feeds.poll_all(house)
     ((code, field, value, listed, count),) = await table(empty, ISSUES)
     assert (code, field, value, listed) == ("UNMAPPED_SOURCE_VALUE", "close_code", LACKING, "OPEN")
     before = dict(await table(empty, OUTCOMES))

@@ -1,0 +1,203 @@
+"""The three feeds of the mirror: webhooks for latency, polls for completeness, sweeps for truth.
+
+Decides what is read when, and in which order: masters first, since Jira's options lead to people, teams and services of
+ServiceNow. A reading is safe to repeat and to be cut off anywhere; its watermark moves with its last page or not at
+all. What a webhook or a sweep only spoke of is read again by id, and the note to do so goes when that is in the inbox.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import text
+
+from api.house import House
+from api.sources import Reading, Sources, connected
+from connectors.drain import Drained, accept_pages, drain, place, watermark
+from connectors.hints import Asked, due_hints, note_suspicions, settle_hints
+from connectors.mirror import NEVER
+from connectors.source import Page
+from connectors.sweep import Swept, compare
+from engine.words import Feed, Source
+from schema.store import DbRole
+
+LOG = logging.getLogger("evenhand.feeds")
+MANY_ROWS = 5_000
+MOST_ROUNDS = 50  # of reading again what is asked for while reading
+OVERLAP = {Source.SERVICENOW: timedelta(minutes=10), Source.JIRA: timedelta(minutes=15)}
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is to be read: nothing named is everything. `since` reads from there on, whatever the watermark says."""
+
+    sources: tuple[Source, ...] = ()
+    entities: tuple[str, ...] = ()
+    since: datetime | None = None
+    whole: bool = False  # every record, as a content sweep
+
+    def takes(self, reading: Reading) -> bool:
+        return (not self.sources or reading.source in self.sources) and (
+            not self.entities or reading.entity in self.entities
+        )
+
+    @property
+    def feed(self) -> Feed:
+        return Feed.SWEEP if self.whole else Feed.POLL
+
+
+async def poll_all(house: House, say: Say = LOG.info, scope: Scope = Scope()) -> Drained:
+    """Read every connected tool once and mirror what came.
+
+    One tool after the other, each mirrored to its end: what Jira's options mean is known only then.
+    """
+    total = Drained()
+    for source, readings in groupby((await connected(house.store, house.settings)).readings, lambda r: r.source):
+        wanted = [reading for reading in readings if scope.takes(reading)]
+        if not wanted:
+            continue
+        done = asyncio.Event()
+        draining = asyncio.create_task(drain_until(house, done))
+        try:
+            for reading in wanted:
+                await read(house, reading, say, scope)
+        except BaseException:
+            draining.cancel()  # what waits is found again
+            await asyncio.wait([draining])
+            raise
+        done.set()
+        drained = await draining
+        say(f"mirrored {source}: {drained.revisions} revisions of {drained.heads} records")
+        total += drained
+    if total.revisions > MANY_ROWS:
+        await refresh_statistics(house)
+    return total
+
+
+async def read(house: House, reading: Reading, say: Say, scope: Scope = Scope()) -> int:
+    """All pages of one feed into the inbox; the watermark moves with the last one, or not at all."""
+    store, feed = house.store, scope.feed
+    known = await watermark(store, reading.source, reading.entity)
+    since = None if scope.whole else scope.since or known
+    first_load = since is None
+    cursor = await place(store, reading.source, reading.entity, feed) if first_load else None
+    pages = await asyncio.to_thread(reading.poll, since, feed, cursor)
+    held: Page | None = None
+    began: datetime | None = None
+    count = 0
+    while (page := await asyncio.to_thread(next, pages, None)) is not None:
+        began = began or page.observed_at
+        count += 1
+        if page.entity == reading.entity:
+            page, held = held, page
+        if page is not None:
+            await accept_pages(store, [page], resumable=first_load)
+        if held is not None and count % 10 == 0:
+            say(f"reading {reading.source} {reading.entity}: {count} pages")
+    if held is not None and began is not None:
+        # reading from some day on says nothing of the days before it
+        moves = scope.since is None or (known is not None and scope.since <= known)
+        await accept_pages(store, [held], began - OVERLAP[reading.source] if moves else None)
+    say(f"read {reading.source} {reading.entity}: {count} pages")
+    return count
+
+
+async def drain_until(house: House, done: asyncio.Event) -> Drained:
+    total = Drained()
+    while not done.is_set():
+        total += await drain_all(house)
+        await asyncio.sleep(0.02)
+    return total + await drain_all(house)
+
+
+async def drain_all(house: House) -> Drained:
+    """Mirror everything that waits, and read again what webhooks and sweeps only spoke of."""
+    sources = await connected(house.store, house.settings)
+    drained = await drain(house.store, sources.translators)
+    for _ in range(MOST_ROUNDS):
+        asked = await due_hints(house.store, sources.contracts)
+        if not asked:
+            break
+        await read_again(house, sources, asked)
+        drained += await drain(house.store, sources.translators)
+    return drained
+
+
+async def read_again(house: House, sources: Sources, asked: Sequence[Asked]) -> None:
+    """These records as the tools have them now; one that a tool does not show may be gone."""
+    pages = await asyncio.to_thread(lambda: list(sources.refetch(each.hint for each in asked)))
+    for page in pages:
+        await accept_pages(house.store, [page])
+    await drain(house.store, sources.translators)
+    await suspect_unseen(house, asked)
+    await settle_hints(house.store, asked)
+
+
+UNSEEN = text("""
+select h.source, h.entity, h.key from unnest(cast(:sources as text[]), cast(:entities as text[]), cast(:keys as text[]),
+                                             cast(:asked as timestamptz[])) as h (source, entity, key, asked)
+  join mirror.record m on m.tenant_id = (select app.tenant()) and m.source = h.source and m.entity = h.entity
+   and m.source_key = h.key
+ where m.gone_at is null and m.read_at = :never
+""")
+
+
+async def suspect_unseen(house: House, asked: Sequence[Asked]) -> None:
+    """A record that webhooks brought, and that its tool has never shown when it was asked for."""
+    given = {
+        "sources": [each.hint.source.value for each in asked],
+        "entities": [each.hint.entity for each in asked],
+        "keys": [each.hint.key for each in asked],
+        "asked": [each.asked_at for each in asked],
+        "never": NEVER,
+    }
+    async with house.store.begin(DbRole.WORKER) as connection:
+        unseen = {(row.source, row.entity, row.key) for row in await connection.execute(UNSEEN, given)}
+        doubtful = (each.hint for each in asked if (each.hint.source, each.hint.entity, each.hint.key) in unseen)
+        await note_suspicions(connection, doubtful, "the tool did not show it when asked")
+
+
+async def sweep_all(house: House, say: Say = LOG.info, scope: Scope = Scope(), allowed: int = 0) -> list[Swept]:
+    """Compare all keys of the tools with the mirror, and read again what is missing or old here."""
+    swept = []
+    for reading in (await connected(house.store, house.settings)).readings:
+        if not scope.takes(reading):
+            continue
+        keys = await asyncio.to_thread(reading.keys)
+        one = await compare(house.store, keys, reading.exists, asyncio.to_thread, allowed)
+        say(f"swept {one.source} {one.entity}: {_told(one)}")
+        swept.append(one)
+    await drain_all(house)
+    return swept
+
+
+def _told(swept: Swept) -> str:
+    counts = f"{swept.keys} there, {swept.mirrored} here, {swept.hinted} read again, {swept.suspected} absent"
+    return f"{counts}, {swept.gone} gone, {swept.state}{'. ' + swept.note if swept.note else ''}"
+
+
+async def refresh_statistics(house: House) -> None:
+    """Tell the planner about a large load now; autovacuum would come too late for the first run."""
+    async with house.store.begin(DbRole.WORKER) as connection:
+        tables = await connection.execute(
+            text("select tablename from pg_tables where schemaname = 'mirror' order by 1")
+        )
+        for table in tables.scalars().all():
+            await connection.execute(text(f'analyze mirror."{table}"'))
+
+
+def listed(swept: Iterable[Swept]) -> list[dict[str, Any]]:
+    """For people and programs: one line a sweep."""
+    return [
+        {
+            "source": each.source.value, "entity": each.entity, "state": each.state, "keys": each.keys,
+            "mirrored": each.mirrored, "read_again": each.hinted, "absent": each.suspected, "gone": each.gone,
+            "note": each.note,
+        }
+        for each in swept
+    ]  # fmt: skip
