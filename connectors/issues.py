@@ -52,7 +52,9 @@ insert into mirror.data_issue as here (tenant_id, record_id, field, code, source
 select distinct on (s.id) (select app.tenant()), s.id, 'version', 'VERSION_CONFLICT', s.source, s.entity, s.source_key,
        s.version_no::text, 'Two different contents came under one version of this record; it was changed silently.',
        'Compare both in its history. The content that the API gave last counts.', 'OPEN', m.revision_id
-  from seen s
+  from (select * from seen where observed or exists (
+          select from mirror.revision r where r.tenant_id = (select app.tenant()) and r.record_id = seen.id
+             and r.version_no = seen.version_no and r.payload_hash <> seen.payload_hash) offset 0) s
   join mirror.record m on m.tenant_id = (select app.tenant()) and m.id = s.id and m.version_no = s.version_no
  where exists (select from mirror.revision r
                 where r.tenant_id = (select app.tenant()) and r.record_id = s.id and r.version_no = m.version_no

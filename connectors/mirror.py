@@ -209,12 +209,15 @@ async def write_versions(
     revisions = (await connection.execute(KEEP_REVISIONS)).rowcount
     turned = (await connection.execute(OTHER_KIND, {"reread": reread})).all()
     heads = (await connection.execute(MOVE_HEADS)).rowcount
-    heads += (await connection.execute(BRING_BACK)).rowcount
-    await connection.execute(SEEN_AGAIN)
+    repeated = heads < len(newest)  # something stood before and stands still
+    if repeated:
+        heads += (await connection.execute(BRING_BACK)).rowcount
+        await connection.execute(SEEN_AGAIN)
     await connection.execute(NOTE_STANDING)
     if reread:
         await connection.execute(TURN)
-    heads += (await connection.execute(LEARNED, {"reread": reread})).rowcount
+    if repeated:
+        heads += (await connection.execute(LEARNED, {"reread": reread})).rowcount
     moved: frozenset[MirrorKind] = frozenset()
     if heads:
         moved = frozenset(MirrorKind(kind) for kind in await connection.scalars(text("select distinct kind from head")))
@@ -264,18 +267,20 @@ def _staged(sightings: Sequence[Sighting]) -> tuple[list[tuple[Any, ...]], dict[
         known = found.get(place)
         if known is None or order > known[0]:
             found[place] = (order, sighting)
-        if record_id not in best or order > best[record_id][0]:
+        newest = best.get(record_id)
+        if newest is None or order > newest[0]:
             best[record_id] = (order, place)
-    newest = {place for _, place in best.values()}
-    rows = [
-        (
-            place[0], s.version.source, s.version.entity, s.version.key, s.version.kind, s.version.version_no,
-            s.version.version_at, s.version.payload, place[2], s.feed, s.delivery_id, s.observed_at, s.read_at,
-            place in newest, s.echo, s.version.observed, False,
-        )
-        for place, (_, s) in found.items()
-    ]  # fmt: skip
-    return rows, {place[0]: found[place][1].version for place in newest}
+    rows = []
+    for place, (order, sighting) in found.items():
+        v, record_id = sighting.version, place[0]
+        rows.append(
+            (
+                record_id, v.source, v.entity, v.key, v.kind, v.version_no, v.version_at, v.payload, place[2],
+                sighting.feed, sighting.delivery_id, sighting.observed_at, order[2], place == best[record_id][1],
+                sighting.echo, v.observed, False,
+            )
+        )  # fmt: skip
+    return rows, {record_id: found[place][1].version for record_id, (_, place) in best.items()}
 
 
 def _faults(newest: dict[UUID, Version]) -> Iterator[tuple[Any, ...]]:
