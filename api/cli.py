@@ -21,6 +21,7 @@ from uuid import UUID
 import click
 
 from api import settings as configuration
+from api.cli_contracts import COMMANDS
 from api.settings import Settings
 from connectors.source import SourceRefused, SourceUnavailable
 from engine.refusal import Refused
@@ -359,6 +360,9 @@ def capabilities() -> None:
     for line in listing():
         click.echo(line)
 
+
+for about_data in COMMANDS:
+    main.add_command(about_data)
 
 if __name__ == "__main__":
     main()

@@ -36,7 +36,8 @@ insert into ops.reading as here (tenant_id, source, entity, feed, began_at, curs
 select distinct (select app.tenant()), source, entity, 'REPLAY', cast(:now as timestamptz), :cursor
   from mirror.record
  where source = :source and (:all or entity = any(:entities) or kind = any(:kinds))
-on conflict (tenant_id, source, entity, feed) do update set cursor = excluded.cursor, began_at = excluded.began_at
+on conflict (tenant_id, source, entity, feed) do update
+   set cursor = case when :anew then excluded.cursor else here.cursor end
 returning entity
 """)
 FORGET_READING = text("""
@@ -102,13 +103,21 @@ class Replayed:
 
 
 async def ask(
-    connection: AsyncConnection, source: Source, entities: Iterable[str], kinds: Iterable[str], now: datetime
+    connection: AsyncConnection,
+    source: Source,
+    entities: Iterable[str],
+    kinds: Iterable[str],
+    now: datetime,
+    anew: bool = True,
 ) -> list[str]:
-    """Note, in the caller's transaction, that these entities are to be read again from the beginning."""
+    """Note, in the caller's transaction, that these entities are to be read again.
+
+    From the beginning, as another contract asks for; or, not anew, from where a replay that waits has stopped.
+    """
     wanted = list(entities)
     given = {
         "source": source, "entities": wanted, "kinds": list(kinds), "all": ALL in wanted, "now": now,
-        "cursor": str(FIRST),
+        "cursor": str(FIRST), "anew": anew,
     }  # fmt: skip
     return sorted(await connection.scalars(ASK, given))
 

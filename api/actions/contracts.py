@@ -27,7 +27,7 @@ from connectors.crosscheck import Found, crosscheck
 from connectors.replay import Replayed, Say
 from connectors.source import SourceRefused, SourceUnavailable
 from engine.refusal import Code, Refused
-from engine.words import DocumentKind, Source
+from engine.words import DocumentKind, Feed, Source
 from schema.store import SYSTEM, DbRole, Store, Viewer
 
 KIND = DocumentKind.DATA_CONTRACT
@@ -130,7 +130,7 @@ async def replay(
     if now is not None:
         async with store.begin(DbRole.WORKER) as connection:
             for known in [source_of(source)] if source else list(DIALECTS):
-                await replaying.ask(connection, known, [entity or replaying.ALL], (), now)
+                await replaying.ask(connection, known, [entity or replaying.ALL], (), now, anew=False)
     total = Replayed()
     for each in await replaying.waiting(store, source, entity):
         contract = await in_use(store, settings, each.source)
@@ -174,7 +174,7 @@ def _sampled(live: Sources, source: Source, since: datetime | None, count: int) 
     failed: dict[str, str] = {}
     for reading in live.readings:
         if reading.source is source:
-            pages = reading.poll(since)
+            pages = reading.poll(since, Feed.POLL, None)
             try:
                 found += of_pages(islice(pages, MOST_PAGES), count)
             except (SourceRefused, SourceUnavailable) as error:
