@@ -107,7 +107,7 @@ def _table(instance: Instance, shape: Shape) -> Iterator[Check]:
     grant = f"Give the integration user read rights on {shape.entity}, on all its rows and columns."
     try:
         answer = _one(instance, shape.entity, f"{shape.base}ORDERBYsys_id", shape.asked)
-        counted = count_rows(instance, shape.entity, shape.base.removesuffix("^")) if not shape.by_record else None
+        counted = count_rows(instance, shape.entity, shape.base.removesuffix("^")).rows if not shape.by_record else None
     except TableAbsent as absent:
         state = WARN if shape.absent_ok else FAIL
         what = f"This instance has no table {shape.entity} for us." if shape.absent_ok else str(absent)

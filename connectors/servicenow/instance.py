@@ -95,6 +95,12 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    rows: int
+    observed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Instance:
     """An open connection."""
 
@@ -144,16 +150,17 @@ def read(
     return instance.config.governor.call(request)
 
 
-def count_rows(instance: Instance, table: str, query: str) -> int:
+def count_rows(instance: Instance, table: str, query: str) -> Count:
     """How many rows the instance counts, by its Aggregate API. It knows rights on the table, not those on rows."""
 
-    def request() -> int:
+    def request() -> Count:
         doing = f"counting {table}"
         resource = instance.resource(table, "stats", AGGREGATE_API)
         resource.parameters.query = query
         resource.parameters.add_custom({"sysparm_count": "true"})
         try:
-            return int(_parsed(send(instance, resource, "GET", doing), doing)["result"]["stats"]["count"])
+            response = send(instance, resource, "GET", doing)
+            return Count(int(_parsed(response, doing)["result"]["stats"]["count"]), _clock(response.headers))
         except (PageRejected, KeyError, TypeError, ValueError) as error:
             raise Busy(f"ServiceNow gave no number while {doing}.") from error
 

@@ -16,7 +16,7 @@ from typing import Any
 from connectors.servicenow import queries
 from connectors.servicenow.columns import SYS_ID
 from connectors.servicenow.contract import Shape
-from connectors.servicenow.instance import Answer, Instance, PageRejected, read
+from connectors.servicenow.instance import Answer, Instance, PageRejected, count_rows, read
 from connectors.source import SourceRefused, SourceUnavailable
 
 SMALLEST_PAGE = 10
@@ -90,16 +90,23 @@ def _read_whole(query: Query, text: str, offset: int, count: bool) -> tuple[Answ
 
 
 def _past_hidden_rows(query: Query, text: str, empty: Answer) -> tuple[Answer, Query]:
-    """Step over rows that the instance counts but does not show; empty when there is nothing behind them."""
+    """Step over rows that the instance counts but does not show; empty when there is nothing behind them.
+
+    Whether the count of an answer knows of hidden rows is not documented. Where it does not, it may end too early;
+    so the Aggregate API, which does not look at single rows, has the last word on how far to step.
+    """
     answer, offset = empty, query.limit
     if answer.total is None:
         answer, query = _read_whole(query, text, 0, count=True)
         offset = query.limit
-    total = answer.total
-    if total is None:
-        entity = query.shape.entity
+    entity, behind = query.shape.entity, answer.total
+    if behind is None:
         raise SourceUnavailable(f"ServiceNow does not count the rows of {entity}, so their end cannot be known.")
-    while not answer.rows and offset < total:
+    sure = behind == 0
+    while not answer.rows and not (sure and offset >= behind):
+        if offset >= behind:
+            behind, sure = max(behind, count_rows(query.instance, entity, text).rows), True
+            continue
         answer, query = _read_whole(query, text, offset, count=False)
         offset += query.limit
     return answer, query

@@ -52,19 +52,19 @@ def sweep(config: ServiceNowConfig, entity: str) -> KeySet:
     with connect(config) as instance:
         try:
             counted = count_rows(instance, entity, shape.base.removesuffix("^"))
+            began = counted.observed_at
             for leaf in drain(Query(instance, shape, shape.version, shape.base, config.page_size)):
-                began = began if began is not _NEVER else leaf.answer.observed_at
                 keys += [_key(shape, row) for row in leaf.answer.rows]
         except (Forbidden, TableAbsent) as refused:
             return KeySet(Source.SERVICENOW, entity, keys, False, began, str(refused))
         standing = sum(not _is_new(key, began) for key in keys)
-        missing = counted - shape.hidden - standing
+        missing = counted.rows - shape.hidden - standing
         if missing > 0:  # a row that was seen and then deleted explains nothing
             seen = {key.key for key in keys}
             missing -= sum(hint.key not in seen for hint in _deleted(instance, entity, began + _SECOND))
     why = ""
     if missing > 0:
-        why = f"ServiceNow counts {counted} rows of {entity} and showed us {standing}. {_FIX}"
+        why = f"ServiceNow counts {counted.rows} rows of {entity} and showed us {standing}. {_FIX}"
     elif not keys:
         why = f"ServiceNow shows no row of {entity}, which may as well be a right that we lost."
     return KeySet(Source.SERVICENOW, entity, keys, not why, began, why)

@@ -22,3 +22,5 @@ def calm(request: pytest.FixtureRequest) -> None:
         imitation = request.getfixturevalue("instance")
         httpx.delete(f"{imitation.url}/_sandbox/faults").raise_for_status()
         imitation.naps.clear()
+        imitation.veil.lift()
+        imitation.config = imitation.configured()  # a governor that remembers nothing

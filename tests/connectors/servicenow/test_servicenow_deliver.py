@@ -1,5 +1,6 @@
 """A score reaches the instance once, even when the answer is lost on the way."""
 
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -84,8 +85,9 @@ async def test_through_the_outbox_every_score_arrives_exactly_once(instance: Imi
     instance.break_down("http_error", method="POST", skip=1, status=502)
     instance.break_down("http_error", method="GET", times=6, status=503)
     total = Delivered()
-    for _ in range(6):
-        total += await deliver_due(store, {"servicenow": partial(write_score, instance.config)})
+    for hour in range(6):
+        now = datetime.now(UTC) + timedelta(hours=hour)
+        total += await deliver_due(store, {"servicenow": partial(write_score, instance.config)}, now)
         instance.config.governor.sleep(61)  # after so many failures the instance is left alone for a minute
     assert total.done == 6
     assert total.failed == 0
