@@ -1,8 +1,9 @@
-"""An instance of ServiceNow with as many incidents as one asks for, which remembers none of them.
+"""An instance of ServiceNow with as many incidents as one asks for, whose memory stays flat.
 
 Started as `python -m connectors.sandbox.stream PORT RECORDS [ROUND]`. Every row is computed from its number and from
-the round in which the instance is, so memory stays flat and whoever mirrored it can check the last column of the last
-row. In each new round (`POST /round/N`) every record has changed once more: taken, resolved, closed, then commented.
+the round in which the instance is, so whoever mirrored it can check the last column of the last row. In each new round
+(`POST /round/N`) every record has changed once more: taken, resolved, closed, then commented. Up to 128 answers are
+kept, so that whoever measures readers in turn measures them and not the tool, which in life stands elsewhere.
 Answers keyset and offset pages, counts and links of the Table API for the conditions that readers use; refuses other
 conditions with 400 instead of ignoring them, so that no load measures the wrong rows. Tables other than `incident` are
 empty. Any credentials will do: it serves this machine alone.
@@ -37,7 +38,9 @@ SUBJECTS = (
 )  # fmt: skip
 CATEGORIES = ("network", "software", "hardware", "inquiry")
 
+KEPT_ANSWERS, KEPT_BYTES = 128, 1_000_000
 Row = dict[str, str]
+Answer = tuple[bytes, dict[str, str]]  # body and headers
 
 
 def step(records: int) -> int:
@@ -103,6 +106,7 @@ class Instance:
 
     def __init__(self, records: int, round_no: int = 0) -> None:
         self.records, self.round_no = records, round_no
+        self.answers: dict[tuple[str, int], Answer] = {}
 
     def first_after(self, key: str) -> int:
         """The number of the first record with a larger id."""
@@ -169,15 +173,24 @@ class Handler(BaseHTTPRequestHandler):
         if resource == "stats":
             self._answer(200, {"result": {"stats": {"count": str(total)}}})
             return
+        self._send(200, *self._page(address.path, given, numbers, total))
+
+    def _page(self, path: str, given: dict[str, str], numbers: Iterable[int], total: int) -> Answer:
+        kept = (self.path, self.instance.round_no)
+        if answer := self.instance.answers.get(kept):
+            return answer
         limit, offset = int(given.get("sysparm_limit", 10_000)), int(given.get("sysparm_offset", 0))
         headers = {}
         if given.get("sysparm_no_count") != "true":
             headers["X-Total-Count"] = str(total)
         if given.get("sysparm_suppress_pagination_header") != "true" and offset + limit < total:
             following = urlencode(given | {"sysparm_offset": str(offset + limit)})
-            headers["Link"] = f'<http://{self.headers["Host"]}{address.path}?{following}>;rel="next"'
+            headers["Link"] = f'<http://{self.headers["Host"]}{path}?{following}>;rel="next"'
         chosen = islice(numbers, offset, offset + limit)
-        self._answer(200, {"result": self._shown(chosen, given.get("sysparm_fields", ""))}, headers)
+        answer = orjson.dumps({"result": self._shown(chosen, given.get("sysparm_fields", ""))}), headers
+        if len(self.instance.answers) < KEPT_ANSWERS and len(answer[0]) < KEPT_BYTES:
+            self.instance.answers[kept] = answer
+        return answer
 
     def do_POST(self) -> None:
         """`POST /round/N` moves the instance on."""
@@ -196,11 +209,13 @@ class Handler(BaseHTTPRequestHandler):
         names = fields.split(",")
         return [{name: one.get(name, "") for name in names} for one in rows]
 
-    def _answer(self, status: int, content: Any, headers: dict[str, str] | None = None) -> None:
-        body = orjson.dumps(content)
+    def _answer(self, status: int, content: Any) -> None:
+        self._send(status, orjson.dumps(content), {})
+
+    def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response_only(status)
         now = clock(self.instance.round_no).replace(tzinfo=UTC)
-        told = {"Date": format_datetime(now, usegmt=True), "Content-Type": "application/json"} | (headers or {})
+        told = {"Date": format_datetime(now, usegmt=True), "Content-Type": "application/json"} | headers
         for name, value in told.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
