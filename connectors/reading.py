@@ -8,7 +8,7 @@ gives a `Hint`. Refused: bodies that are not JSON, or not of the shape that the 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -21,6 +21,7 @@ from engine.words import Feed, Source
 
 FIX = "Correct the record in the tool, or what sends it; the next version is taken again."
 SHOWN_CHARACTERS = 300
+OLD_NEWS = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,15 @@ def read_delivery(delivered: Delivered, translator: Translator) -> Reading:
         return Reading(delivered.id, dead=str(unreadable))
     except Exception as error:  # what no reader foresaw is set aside: left READY it would hold up the inbox for ever
         return Reading(delivered.id, dead=f"The delivery could not be read ({type(error).__name__}).")
-    reading.refetch, reading.suspected, reading.note = hook.refetch, hook.suspected, hook.note
+    reading.refetch, reading.suspected, reading.note = hook.refetch, hook.suspected, hook.note or _late(hook, delivered)
     return reading
+
+
+def _late(hook: Hook, delivered: Delivered) -> str | None:
+    """Old news is taken like any other, since what it hints at is read anew; people should see that it was old."""
+    if hook.said_at is None or delivered.observed_at - hook.said_at < OLD_NEWS:
+        return None
+    return f"It happened at {hook.said_at.isoformat(timespec='seconds')}, more than a day before it was told."
 
 
 def _parsed(body: bytes) -> Any:

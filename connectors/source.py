@@ -152,6 +152,7 @@ class Hook:
     refetch: tuple[Hint, ...] = ()
     suspected: tuple[Hint, ...] = ()
     note: str | None = None
+    said_at: datetime | None = None  # when the tool says that it happened: told of much later, it is noted
 
 
 @dataclass(frozen=True, slots=True)

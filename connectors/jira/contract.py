@@ -1,7 +1,8 @@
 """The data contract of one Jira site: which of its fields, types, statuses and options mean which of our words.
 
 A contract is data (`contract.yaml` is the one of a plain Jira Service Management site). Reading it refuses a word that
-is not ours; what the contract does not list is reported while translating and stays unknown.
+is not ours; what the contract does not list is reported while translating and stays unknown. Parts that speak to
+others (`rules`, `owner`, `freshness`, `completeness`, `schedule`) are left to them.
 """
 
 from collections.abc import Mapping
@@ -31,13 +32,19 @@ Word = TypeVar("Word", bound=StrEnum)
 
 @dataclass(frozen=True, slots=True)
 class SlaMeaning:
+    """`vendor`: sys_id of the company in ServiceNow whose promise an underpinning contract's clock measures."""
+
     sla_type: SlaType
     target: SlaTarget
+    vendor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """`fields` names custom fields by name or id; `services`, `teams` and `people` lead to sys_ids in ServiceNow."""
+    """`fields` names custom fields by name or id; `services`, `teams` and `people` lead to sys_ids in ServiceNow.
+
+    A field that the site does not have is written as null, and is not in here.
+    """
 
     fields: Mapping[str, str]
     kinds: Mapping[str, MirrorKind]
@@ -76,7 +83,7 @@ def read_contract(text: str) -> Contract:
         raise _wrong(f"unknown fields {unknown}, missing fields {missing}", "fields")
     states = _Part(document.get("states"), "states")
     return Contract(
-        fields={name: str(field) for name, field in fields.items()},
+        fields={name: str(field) for name, field in fields.items() if field is not None},
         kinds=kinds,
         states={
             kind: {status: part.word(RecordState, "states", state) for status, state in states.table(kind).items()}
@@ -126,8 +133,11 @@ class _Part:
     def sla(self, meaning: Any) -> SlaMeaning:
         if not isinstance(meaning, dict):
             raise _wrong(f"'{meaning}' names no type and target", "slas")
+        vendor = meaning.get("vendor")
         return SlaMeaning(
-            self.word(SlaType, "slas", meaning.get("type")), self.word(SlaTarget, "slas", meaning.get("target"))
+            self.word(SlaType, "slas", meaning.get("type")),
+            self.word(SlaTarget, "slas", meaning.get("target")),
+            str(vendor) if vendor else None,
         )
 
     def calendar(self) -> Calendar:

@@ -33,10 +33,17 @@ class Turn:
     new: str | None
 
 
-def turns(record: Raw, field_id: str, reading: Reading) -> list[Turn]:
-    """Every change of one field, oldest first. Ids rise with time inside one issue and break ties."""
+def turns(record: Raw, field_id: str, reading: Reading) -> list[Turn] | None:
+    """Every change of one field, oldest first; None when the changelog could not be had whole.
+
+    Ids rise with time inside one issue and break ties.
+    """
+    if not isinstance(record.get("changelog"), list):
+        what = "The changelog of the issue is not known whole."
+        reading.note(IssueCode.REQUIRED_FIELD_MISSING, "changelog", None, what)
+        return None
     found = []
-    for entry in objects(record.get("changelog")):
+    for entry in objects(record["changelog"]):
         at, number = moment(entry.get("created")), entry.get("id")
         if at is None:
             reading.note(IssueCode.MALFORMED, "changelog", entry.get("created"), "A changelog entry has no time.")
@@ -53,8 +60,10 @@ Course = Sequence[tuple[datetime, RecordState, RecordState]]
 
 def course_of(record: Raw, states: Mapping[str, RecordState], reading: Reading) -> Course | None:
     """The states that the record went through; None when one of them is not known."""
-    course = []
-    for turn in turns(record, "status", reading):
+    course, moves = [], turns(record, "status", reading)
+    if moves is None:
+        return None
+    for turn in moves:
         old = reading.mapped("past status", turn.old, turn.old, states)
         new = reading.mapped("past status", turn.new, turn.new, states)
         if old is None or new is None:

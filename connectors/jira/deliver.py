@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import orjson
 
-from connectors.jira.site import Site, get, send
+from connectors.jira.calls import get, send
+from connectors.jira.site import Site
 from connectors.source import SourceRefused, SourceUnavailable
 from engine.refusal import Code, Refused
 
@@ -36,7 +37,7 @@ def write_score(site: Site, issue_id: str, score: Mapping[str, Any]) -> Written:
     wanted = orjson.loads(body)
     if read_score(site, issue_id) == wanted:
         return Written.ALREADY_THERE
-    path = f"rest/api/3/issue/{issue_id}/properties/{PROPERTY}"
+    path = f"{site.api}/issue/{issue_id}/properties/{PROPERTY}"
     try:
         response = send(site.http, "PUT", path, content=body, headers={"content-type": "application/json"})
     except SourceUnavailable:
@@ -50,5 +51,5 @@ def write_score(site: Site, issue_id: str, score: Mapping[str, Any]) -> Written:
 
 def read_score(site: Site, issue_id: str) -> Any:
     """What the property holds; None when there is none."""
-    answer = get(site.http, f"rest/api/3/issue/{issue_id}/properties/{PROPERTY}")
+    answer = get(site.http, f"{site.api}/issue/{issue_id}/properties/{PROPERTY}")
     return answer.get("value") if isinstance(answer, dict) else None

@@ -19,14 +19,19 @@ Raw = Mapping[str, Any]
 RATINGS = range(1, 6)
 
 
-def _field_ids(record: Raw) -> dict[str, str]:
+def field_ids_of(record: Raw) -> dict[str, str]:
     """Our field -> the site's field id, as it was when the record was read."""
     ids = record.get("field_ids")
     return {ours: theirs for ours, theirs in ids.items() if isinstance(theirs, str)} if isinstance(ids, dict) else {}
 
 
+def _held(fields: Raw, ids: Mapping[str, str], name: str) -> Any:
+    """The value of one of our fields; None where the site does not have it."""
+    return fields.get(ids[name]) if name in ids else None
+
+
 def incident_values(record: Raw, contract: Contract, reading: Reading) -> dict[str, Any]:
-    fields, ids = record["fields"], _field_ids(record)
+    fields, ids = record["fields"], field_ids_of(record)
     states = contract.states[MirrorKind.INCIDENT]
     state = reading.required("status", reading.numbered("status", fields.get("status"), states))
     opened_at = reading.required("created", reading.time("created", fields.get("created")))
@@ -44,7 +49,7 @@ def incident_values(record: Raw, contract: Contract, reading: Reading) -> dict[s
         "resolved_at": resolved_at,
         "closed_at": ended_at(course, state),
         "reopen_count": reopenings(course),
-        "reassignment_count": sum(turn.old is not None for turn in turns(record, ids.get("team", ""), reading)),
+        "reassignment_count": _handovers(record, ids, reading),
         "made_sla": None,  # the clocks say it, row by row
         "problem_id": None,
         "caused_by_id": None,
@@ -55,13 +60,19 @@ def incident_values(record: Raw, contract: Contract, reading: Reading) -> dict[s
     return values
 
 
+def _handovers(record: Raw, ids: Mapping[str, str], reading: Reading) -> int | None:
+    """From one team to another; unknown where the site has no field for the team."""
+    moves = turns(record, ids["team"], reading) if "team" in ids else None
+    return None if moves is None else sum(move.old is not None for move in moves)
+
+
 def change_values(record: Raw, contract: Contract, reading: Reading) -> dict[str, Any]:
-    fields, ids = record["fields"], _field_ids(record)
+    fields, ids = record["fields"], field_ids_of(record)
     states = contract.states[MirrorKind.CHANGE]
     state = reading.required("status", reading.numbered("status", fields.get("status"), states))
-    kind = reading.option("change_type", fields.get(ids.get("change_type")), contract.change_types)
+    kind = reading.option("change_type", _held(fields, ids, "change_type"), contract.change_types)
     reading.required("change_type", kind)
-    outcome = reading.option("outcome", fields.get(ids.get("outcome")), contract.outcomes)
+    outcome = reading.option("outcome", _held(fields, ids, "outcome"), contract.outcomes)
     if state is RecordState.CLOSED:
         reading.required("outcome", outcome)
     return _common(record, contract, reading, state) | {
@@ -71,15 +82,17 @@ def change_values(record: Raw, contract: Contract, reading: Reading) -> dict[str
         "unauthorized": None,  # Jira has no such flag
         "opened_at": reading.required("created", reading.time("created", fields.get("created"))),
         "approval_decided_at": _decided_at(record, reading),
-        "work_started_at": reading.time("work_started_at", fields.get(ids.get("work_started_at"))),
+        "work_started_at": reading.time("work_started_at", _held(fields, ids, "work_started_at")),
         "closed_at": ended_at(course_of(record, states, reading), state),
     }
 
 
 def satisfaction_values(record: Raw, reading: Reading) -> dict[str, Any] | None:
     """The customer's answer, if there ever was one: an answer that was taken back is a version without a rating."""
-    field_id = _field_ids(record).get("satisfaction", "")
-    rating, given = record["fields"].get(field_id), turns(record, field_id, reading)
+    ids = field_ids_of(record)
+    if "satisfaction" not in ids:
+        return None
+    rating, given = _held(record["fields"], ids, "satisfaction"), turns(record, ids["satisfaction"], reading)
     if rating is None and not given:
         return None
     answered_at = given[-1].at if given else None
@@ -95,9 +108,9 @@ def satisfaction_values(record: Raw, reading: Reading) -> dict[str, Any] | None:
 
 
 def _common(record: Raw, contract: Contract, reading: Reading, state: RecordState | None) -> dict[str, Any]:
-    fields, ids = record["fields"], _field_ids(record)
-    service = reading.option("service", fields.get(ids.get("service")), contract.services)
-    team = reading.option("team", fields.get(ids.get("team")), contract.teams)
+    fields, ids = record["fields"], field_ids_of(record)
+    service = reading.option("service", _held(fields, ids, "service"), contract.services)
+    team = reading.option("team", _held(fields, ids, "team"), contract.teams)
     person = reading.person("assignee", fields.get("assignee"), contract.people)
     status = fields.get("status")
     status_name = status.get("name") if isinstance(status, dict) else None

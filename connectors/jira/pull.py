@@ -1,60 +1,116 @@
 """Reads a Jira site: issues with their changelog, approvals and service level clocks, page by page.
 
-Decides the order (creation, which never changes, so that edits during paging cannot hide an issue), what is fetched
-with an issue, and when a drain is broken. A broken drain raises; its caller must not move the watermark. Search lags
-behind writes by minutes: overlap polls by 15 minutes, and refetch by id what a webhook speaks of.
+Decides what is fetched with an issue, and when a drain is broken. A broken drain raises; its caller must not move the
+watermark. Search lags behind writes (`OVERLAP`), so a poll is told which issues were spoken of lately, and what a
+webhook hints at is read by id. A miss is no proof of deletion. Each page carries the site's clock from just before it
+was asked for.
 """
 
-from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
-from threading import Event
 from typing import Any
 
-import httpx
 import orjson
 
-from connectors.jira.site import IN_FLIGHT, JiraConfig, Site, asking, connect, get, json_of, send
-from connectors.jira.times import milliseconds
-from connectors.source import Page, SourceUnavailable
+from connectors.governor import Purpose
+from connectors.jira.calls import QueryRefused, get
+from connectors.jira.changelog import Logs, changelogs
+from connectors.jira.desk import desk
+from connectors.jira.search import PAGE, RECONCILE_MOST, Question, search
+from connectors.jira.site import Edition, JiraConfig, Site, clock, connect
+from connectors.source import Page
 from engine.refusal import Code, Refused
 from engine.words import Feed, MirrorKind, Source
 
-PAGE = 100
-RECONCILE_MOST = 50
 FIELDS = (
     "summary", "status", "priority", "issuetype", "project", "assignee", "reporter", "resolution", "resolutiondate",
     "created", "updated", "labels",
 )  # fmt: skip
-DESK = "rest/servicedeskapi/request"
+# How far a poll reaches back behind the start of the last one: the search index of Cloud is late by minutes.
+OVERLAP: Mapping[Edition, timedelta] = {
+    Edition.CLOUD: timedelta(minutes=15),
+    Edition.DATA_CENTER: timedelta(minutes=2),
+}
+PURPOSE: Mapping[Feed, Purpose] = {Feed.SWEEP: Purpose.SWEEP}
 Raw = dict[str, Any]
 
 
-def poll(config: JiraConfig, since: datetime | None, feed: Feed = Feed.POLL) -> Iterator[Page]:
-    """Everything that was updated at or after `since` (None: everything), oldest issue first."""
-    bound = f" AND updated >= {milliseconds(since)}" if since is not None else ""
-    with connect(config) as site:
-        for issues in _search(site, _scope(config) + bound, ()):
-            yield from _pages(site, issues, feed)
+def poll(
+    config: JiraConfig, since: datetime | None, feed: Feed = Feed.POLL, recent: Sequence[str] = ()
+) -> Iterator[Page]:
+    """Everything that was updated at or after `since` (None: everything), oldest issue first.
+
+    `recent`: ids of issues that were spoken of lately, newest first; of the first 50 the index is not late.
+    """
+    reconcile = tuple(sorted({_number(issue_id) for issue_id in recent[:RECONCILE_MOST]}))
+    with connect(config, PURPOSE.get(feed, Purpose.POLL)) as site:
+        yield from _searched(site, scope(config), since, reconcile, feed)
 
 
 def refetch(config: JiraConfig, issue_ids: Sequence[str], feed: Feed = Feed.WEBHOOK) -> Iterator[Page]:
-    """These issues as they are now, whatever the search index believes. An absent one is no proof of deletion."""
-    wanted = sorted({_number(issue_id) for issue_id in issue_ids})
+    """These issues as they are now, whatever the search index believes. An absent one is no proof of deletion.
+
+    The key of anything that belongs to an issue (`20417:12:1772611272000`) stands for the issue.
+    """
+    wanted = sorted({_number(key.partition(":")[0]) for key in issue_ids})
     if not wanted:
         return
-    with connect(config) as site:
-        for chunk in _chunks(wanted, RECONCILE_MOST):
-            query = f"{_scope(config)} AND id in ({', '.join(map(str, chunk))})"
-            for issues in _search(site, query, chunk):
-                yield from _pages(site, issues, feed)
+    with connect(config, Purpose.REFETCH) as site:
+        for chunk in (wanted[start : start + RECONCILE_MOST] for start in range(0, len(wanted), RECONCILE_MOST)):
+            found: set[int] = set()
+            if site.edition is Edition.CLOUD:
+                for page, issues in _together(site, chunk, feed):
+                    found |= issues
+                    yield page
+            observed_at = clock(site.http)
+            alone = [issue for number in chunk if number not in found and (issue := one(site, str(number)))]
+            yield from _pages(site, alone, feed, observed_at)
 
 
-def _scope(config: JiraConfig) -> str:
+def refetch_due(config: JiraConfig, issue_ids: Sequence[str], feed: Feed = Feed.POLL) -> Iterator[Page]:
+    """Issues with a clock whose planned end has passed (`due.due_issues`): it breaches without `updated` moving."""
+    yield from refetch(config, issue_ids, feed)
+
+
+def _together(site: Site, chunk: Sequence[int], feed: Feed) -> Iterator[tuple[Page, set[int]]]:
+    """Up to 50 issues at once. A site that refuses the question for the sake of one of them is asked one by one."""
+    query = f"{scope(site.config)} AND id in ({', '.join(map(str, chunk))})"
+    try:
+        for page in _searched(site, query, None, tuple(chunk), feed):
+            issues = orjson.loads(page.body) if page.entity == "issue" else []
+            yield page, {int(issue["id"]) for issue in issues if str(issue.get("id")).isdigit()}
+    except QueryRefused:
+        return
+
+
+def one(site: Site, issue_id: str) -> Raw | None:
+    """One issue by its id, None when it is not there, not ours to read, or outside of what is mirrored."""
+    expand = {"expand": "changelog"} if site.edition is Edition.DATA_CENTER else {}
+    issue = get(site.http, f"{site.api}/issue/{issue_id}", fields=",".join(fields_of(site)), **expand)
+    return issue if isinstance(issue, dict) and _in_scope(site, issue) else None
+
+
+def scope(config: JiraConfig) -> str:
     types = ", ".join(sorted(config.contract.kinds))
     return f"project in ({', '.join(config.projects)}) AND issuetype in ({types})"
+
+
+def fields_of(site: Site) -> tuple[str, ...]:
+    more = [site.request_type] if site.request_type else []
+    return (*FIELDS, *sorted(site.fields.values()), *more)
+
+
+def _in_scope(site: Site, issue: Raw) -> bool:
+    fields = issue.get("fields") or {}
+    project = fields.get("project") or {}
+    named = {str(project.get("id")), str(project.get("key")).upper()}
+    return _kind(site, issue) is not None and not named.isdisjoint(name.upper() for name in site.config.projects)
+
+
+def _kind(site: Site, issue: Mapping[str, Any]) -> MirrorKind | None:
+    issue_type = (issue.get("fields") or {}).get("issuetype") or {}
+    return site.config.contract.kinds.get(str(issue_type.get("id")))
 
 
 def _number(issue_id: str) -> int:
@@ -63,145 +119,64 @@ def _number(issue_id: str) -> int:
     return int(issue_id)
 
 
-def _chunks(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
+def _searched(site: Site, query: str, since: datetime | None, reconcile: tuple[int, ...], feed: Feed) -> Iterator[Page]:
+    whole = site.edition is Edition.DATA_CENTER
+    observed_at = site.opened_at
+    for found in search(site, Question(query, fields_of(site), since, PAGE, reconcile, whole)):
+        yield from _pages(site, found.issues, feed, observed_at)
+        observed_at = clock(site.http)
 
 
-def _search(site: Site, query: str, reconcile: Sequence[int]) -> Iterator[list[Raw]]:
-    """Pages of a search. Jira stops by leaving the token out; a token that comes again would never stop."""
-    fields = [*FIELDS, *sorted(site.fields.values())]
-    token: str | None = None
-    seen: set[str] = set()
-    while True:
-        with asking("POST search/jql"):
-            answer: Any = site.client.enhanced_search_issues(
-                f"{query} ORDER BY created ASC, key ASC",
-                nextPageToken=token,
-                maxResults=PAGE,
-                fields=list(fields),
-                reconcileIssues=list(reconcile),
-                json_result=True,
-                use_post=True,
-            )
-        if not isinstance(answer, dict) or not isinstance(answer.get("issues"), list):
-            raise SourceUnavailable("Jira answered the search with something that is not a page of issues.")
-        if answer["issues"]:
-            yield answer["issues"]
-        token = answer.get("nextPageToken")
-        if not token:
-            return
-        if token in seen:
-            raise SourceUnavailable("Jira sent the same page token twice; the search would never end.")
-        seen.add(token)
-
-
-def _pages(site: Site, issues: Sequence[Raw], feed: Feed) -> Iterator[Page]:
+def _pages(site: Site, issues: Sequence[Raw], feed: Feed, observed_at: datetime) -> Iterator[Page]:
     """The issues of one search page with what belongs to them, as up to three pages."""
+    if not issues:
+        return
     known = [issue for issue in issues if isinstance(issue, dict) and issue.get("id")]
     ids = [str(issue["id"]) for issue in known]
     changes = [str(issue["id"]) for issue in known if _kind(site, issue) is MirrorKind.CHANGE]
-    logs = _changelogs(site, ids) if ids else {}
-    asked = [(number, "sla") for number in ids] + [(number, "approval") for number in changes]
-    desk = _desks(site, asked)
-    slas = {number: desk[number, "sla"] for number in ids}
-    approvals = {number: desk[number, "approval"] for number in changes}
-    yield _page(site, "issue", feed, [_whole(site, issue, logs, approvals) for issue in issues])
+    logs = changelogs(site, known)
+    asked = desk(site, [(number, "sla") for number in ids] + [(number, "approval") for number in changes])
+    approvals = {number: asked[number, "approval"] for number in changes}
+    yield _page(site, "issue", feed, [_whole(site, issue, logs, approvals) for issue in issues], observed_at)
     decisions = [
         {"issueId": number, "approval": value} for number, values in approvals.items() for value in values or ()
     ]
     if decisions:
-        yield _page(site, "request_approval", feed, decisions)
+        yield _page(site, "request_approval", feed, decisions, observed_at)
     courses = {str(issue["id"]): _course(issue, logs) for issue in known}
-    clocks = [courses[number] | {"metric": value} for number, values in slas.items() for value in values or ()]
+    clocks = [courses[number] | {"metric": value} for number in ids for value in asked[number, "sla"] or ()]
     if clocks:
-        yield _page(site, "request_sla", feed, clocks)
+        yield _page(site, "request_sla", feed, clocks, observed_at)
 
 
-def _course(issue: Raw, logs: Mapping[str, list[Raw]]) -> Raw:
-    """What a clock's pauses follow from: the issue's changes of status."""
+def _course(issue: Raw, logs: Logs) -> Raw:
+    """What a clock's pauses follow from: the issue's changes of status; None when they are not all known."""
     issue_id, fields = str(issue["id"]), issue.get("fields") or {}
-    moves = [entry for entry in logs.get(issue_id, []) if any(i.get("fieldId") == "status" for i in entry["items"])]
-    return {
-        "issueId": issue_id,
-        "issuetype": fields.get("issuetype"),
-        "changelog": moves,
-    }
+    log = logs.get(issue_id)
+    if log is not None:
+        log = [entry for entry in log if any(item.get("fieldId") == "status" for item in entry["items"])]
+    return {"issueId": issue_id, "issuetype": fields.get("issuetype"), "changelog": log}
 
 
-def _whole(site: Site, issue: Raw, logs: Mapping[str, list[Raw]], approvals: Mapping[str, list[Raw] | None]) -> Raw:
+def _whole(site: Site, issue: Raw, logs: Logs, approvals: Mapping[str, list[Raw] | None]) -> Raw:
     """The issue with its changelog, its approvals, and the meaning of its fields. One without id stays as it is."""
     if not isinstance(issue, dict) or not issue.get("id"):
         return issue
     issue_id = str(issue["id"])
-    more: Raw = {"changelog": logs.get(issue_id, []), "field_ids": dict(site.fields)}
+    more: Raw = {"changelog": logs.get(issue_id), "field_ids": dict(site.fields)}
+    if site.request_type:
+        more["field_ids"]["request_type"] = site.request_type
     if issue_id in approvals:
         more["approvals"] = approvals[issue_id]
     return issue | more
 
 
-def _kind(site: Site, issue: Mapping[str, Any]) -> MirrorKind | None:
-    issue_type = (issue.get("fields") or {}).get("issuetype") or {}
-    return site.config.contract.kinds.get(str(issue_type.get("id")))
+def _page(site: Site, entity: str, feed: Feed, records: Sequence[Mapping[str, Any]], observed_at: datetime) -> Page:
+    """Approvals and clocks carry no version of their own: the same content seen later is another sighting.
 
-
-def _desks(site: Site, asked: Sequence[tuple[str, str]]) -> dict[tuple[str, str], list[Raw] | None]:
-    """Service desk resources by (issue, resource), a few at a time. One failure stops the others."""
-    broken = Event()
-
-    def lane(number: int) -> dict[tuple[str, str], list[Raw] | None]:
-        found = {}
-        for issue_id, resource in asked[number::IN_FLIGHT]:
-            if broken.is_set():
-                break
-            try:
-                found[issue_id, resource] = _desk(site.lanes[number], issue_id, resource)
-            except Exception:
-                broken.set()
-                raise
-        return found
-
-    with ThreadPoolExecutor(IN_FLIGHT) as pool:
-        return dict(ChainMap(*pool.map(lane, range(IN_FLIGHT))))
-
-
-def _desk(http: httpx.Client, issue_id: str, resource: str) -> list[Raw] | None:
-    """All values of one service desk resource; None where the issue is no request or we may not see it."""
-    found: list[Raw] = []
-    while True:
-        answer = get(http, f"{DESK}/{issue_id}/{resource}", start=len(found), limit=50)
-        if answer is None:
-            return None
-        if not isinstance(answer, dict) or not isinstance(answer.get("values"), list):
-            raise SourceUnavailable(f"Jira answered the {resource} of request {issue_id} with something else.")
-        found += answer["values"]
-        if answer.get("isLastPage", True) or not answer["values"]:
-            return found
-
-
-def _changelogs(site: Site, ids: Sequence[str]) -> dict[str, list[Raw]]:
-    """Changelog entries by issue, oldest first, of the fields that a rule reads."""
-    fields = ["status", "assignee", "priority", site.fields["team"], site.fields["satisfaction"]]
-    asked: Raw = {"issueIdsOrKeys": list(ids), "fieldIds": fields, "maxResults": 1000}
-    logs: dict[str, list[Raw]] = {}
-    seen: set[str] = set()
-    while True:
-        answer = send(site.http, "POST", "rest/api/3/changelog/bulkfetch", json=asked)
-        page = json_of(answer) if answer.is_success else None
-        if not isinstance(page, dict) or not isinstance(page.get("issueChangeLogs"), list):
-            raise SourceUnavailable("Jira did not answer with changelogs.")
-        for log in page["issueChangeLogs"]:
-            logs.setdefault(str(log["issueId"]), []).extend(log["changeHistories"])
-        token = page.get("nextPageToken")
-        if not token:
-            return logs
-        if token in seen:
-            raise SourceUnavailable("Jira sent the same changelog token twice; reading would never end.")
-        seen.add(token)
-        asked["nextPageToken"] = token
-
-
-def _page(site: Site, entity: str, feed: Feed, records: Sequence[Mapping[str, Any]]) -> Page:
-    """Approvals and clocks carry no version of their own: the same content seen later is another sighting."""
+    So it is for a sweep and for what was read by id: they say that the content still stood then, or stands again.
+    """
     body = orjson.dumps(records)
-    seen_at = "" if entity == "issue" else f"{site.observed_at.isoformat()}:"
-    return Page(Source.JIRA, entity, feed, f"{entity}:{seen_at}{sha256(body).hexdigest()[:32]}", body, site.observed_at)
+    timeless = entity == "issue" and site.http.purpose is Purpose.POLL
+    seen_at = "" if timeless else f"{observed_at.isoformat()}:"
+    return Page(Source.JIRA, entity, feed, f"{entity}:{seen_at}{sha256(body).hexdigest()[:32]}", body, observed_at)

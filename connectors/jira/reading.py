@@ -14,12 +14,20 @@ from engine.words import IssueCode
 
 Meaning = TypeVar("Meaning")
 CONTRACT_FIX = "Add it to the Jira contract, then read the record again."
+NAMES = ("accountId", "key", "name")  # of an account: Cloud has the first, Data Center the others
 SOURCE_FIX = "Correct the record in Jira; it will be read again."
 
 
 def shown(value: Any) -> str:
     """A foreign value as text that a database keeps: short, and without NUL, which PostgreSQL refuses."""
     return "" if value is None else str(value)[:200].replace("\x00", "\ufffd")
+
+
+def account_of(user: Any) -> str | None:
+    """What tells an account apart for ever: its id on Cloud, its key on Data Center (a user name can be changed)."""
+    if not isinstance(user, dict):
+        return None
+    return next((user[part] for part in NAMES if isinstance(user.get(part), str) and user[part]), None)
 
 
 @dataclass(slots=True)
@@ -61,11 +69,17 @@ class Reading:
         return self.mapped(name, raw["id"], raw.get("name"), table)
 
     def person(self, name: str, user: Any, people: Mapping[str, str]) -> str | None:
-        """Whom an account is in ServiceNow, by account id or by the e-mail address that the site shows of it."""
-        account, email = (user.get("accountId"), user.get("emailAddress")) if isinstance(user, dict) else (user, None)
-        if isinstance(account, str) and account not in people and isinstance(email, str):
-            return self.mapped(name, email if email in people else email.lower(), account, people)
-        return self.mapped(name, account, account, people)
+        """Whom an account is in ServiceNow: by any of its names, or by the e-mail address that the site shows of it."""
+        if not isinstance(user, dict):
+            return self.mapped(name, user, user, people)
+        account, email = account_of(user), user.get("emailAddress")
+        known = [user.get(part) for part in NAMES]
+        if isinstance(email, str):
+            known += [email, email.lower()]
+        spelled = next((word for word in known if isinstance(word, str) and word in people), None)
+        if spelled is None and isinstance(email, str):
+            spelled = email.lower()
+        return self.mapped(name, spelled or account, account, people)
 
     def text(self, name: str, raw: Any) -> str | None:
         if raw is not None and not isinstance(raw, str):

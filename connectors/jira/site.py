@@ -1,196 +1,174 @@
-"""A connection to one Jira Cloud site: two clients, one clock, and what its answers mean for us.
+"""A connection to one Jira site, Cloud or Data Center: two clients, one governor, the site's own clock and fields.
 
-`jira` reads and writes records; httpx does what it cannot (changelogs in bulk, service desk resources, properties).
-Nothing is retried here and nobody sleeps: a broken or late answer is SourceUnavailable, a no is SourceRefused.
+Decides which edition it is (`serverInfo`), and with it the version of the API. `jira` reads records; httpx does what it
+cannot (changelogs in bulk, service desk resources, properties, webhooks). An account is an e-mail address (or, on Data
+Center, a user name) with a token; a token alone is a bearer: a personal access token, or one of OAuth.
 """
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import requests
 from jira import JIRA
-from jira.exceptions import JIRAError
 
+from connectors.governor import Governor, Purpose
+from connectors.jira.calls import CONNECT_SECONDS, READ_SECONDS, Lane, by_client, get
 from connectors.jira.contract import Contract
 from connectors.jira.times import moment
 from connectors.source import SourceRefused, SourceUnavailable
 from engine.refusal import Code, Refused
 
-CONNECT_SECONDS, READ_SECONDS = 5.0, 30.0
 IN_FLIGHT = 4
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-BUSY = frozenset({408, 409, 423, 425, 429})
-ADVICE: Mapping[int, str] = {
-    400: "Correct the query or the contract.",
-    401: "Enter a valid API token for the integration account.",
-    403: "Give the integration account the rights to browse the project and to work as an agent of its service desk.",
-    404: "Check the site's address, and that the integration account may see the project.",
-    410: "This site has removed the resource; update Evenhand.",
-}
+REQUEST_TYPE = "com.atlassian.servicedesk:vp-origin"  # type of the custom field that names a request's type
+SERVER_INFO = "rest/api/2/serverInfo"  # both editions have it under this version
+
+
+class Edition(Enum):
+    CLOUD = "3"  # version of the API
+    DATA_CENTER = "2"
 
 
 @dataclass(frozen=True, slots=True)
 class JiraConfig:
-    """How to reach a site and which projects to read. `url` as people see it: https://example.atlassian.net."""
+    """How to reach a site and which projects to read. `url` as people see it: https://example.atlassian.net.
+
+    `email` may be empty: then `token` is sent as a bearer.
+    """
 
     url: str
     email: str
-    token: str
+    token: str = field(repr=False)
     projects: tuple[str, ...]
-    contract: Contract
+    contract: Contract = field(repr=False)
+    governor: Governor = field(default_factory=Governor)
 
     def __post_init__(self) -> None:
         address = urlsplit(self.url)
         if address.scheme != "https" and not (address.scheme == "http" and address.hostname in LOOPBACK):
-            raise Refused(
-                Code.BAD_INPUT, f"'{self.url}' is not an https address.", "Enter the site's address.", ("url",)
-            )
+            what = f"'{self.url}' is not an https address."
+            raise Refused(Code.BAD_INPUT, what, "Enter the site's address.", ("url",))
         if not self.projects or not all(project.isalnum() and project.isascii() for project in self.projects):
-            raise Refused(
-                Code.BAD_INPUT,
-                f"{self.projects} are not keys or ids of Jira projects.",
-                "Name at least one.",
-                ("projects",),
-            )
+            what = f"{self.projects} are not keys or ids of Jira projects."
+            raise Refused(Code.BAD_INPUT, what, "Name at least one.", ("projects",))
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """An open connection. `observed_at` is the site's own clock when it was opened; `fields` our field -> field id.
-
-    Each of `lanes` serves one thread at a time: a pool that threads share can close a connection that is in use.
-    """
+    """An open connection. `opened_at` is the site's own clock; `fields` leads from our field to the site's field id."""
 
     config: JiraConfig
+    edition: Edition
     client: JIRA
-    lanes: tuple[httpx.Client, ...]
-    observed_at: datetime
+    lanes: tuple[Lane, ...]
+    opened_at: datetime
     fields: Mapping[str, str]
+    request_type: str | None  # the field that names the type of a request, where the site has one
+    names: Mapping[str, str]  # id of each field by its name: Data Center's changelog has names alone
 
     @property
-    def http(self) -> httpx.Client:
+    def http(self) -> Lane:
         return self.lanes[0]
 
-
-def get(http: httpx.Client, path: str, **params: Any) -> Any:
-    """JSON of one GET; None for 404, which means absent or not allowed."""
-    response = send(http, "GET", path, params=params)
-    return None if response.status_code == httpx.codes.NOT_FOUND else json_of(response)
-
-
-def send(http: httpx.Client, method: str, path: str, **more: Any) -> httpx.Response:
-    """One request below the site's address. 2xx and 404 come back, everything else is raised."""
-    try:
-        response = http.request(method, path, **more)
-    except httpx.TransportError as error:
-        raise SourceUnavailable(f"Jira did not answer {method} {path}: {type(error).__name__}.") from error
-    if response.is_success or response.status_code == httpx.codes.NOT_FOUND:
-        return response
-    raise no(response.status_code, response.headers, f"{method} {path}", response.text)
-
-
-def json_of(response: httpx.Response) -> Any:
-    try:
-        return response.json()
-    except ValueError as error:
-        raise SourceUnavailable(
-            f"Jira answered {response.request.url.path} with something that is not JSON."
-        ) from error
+    @property
+    def api(self) -> str:
+        return f"rest/api/{self.edition.value}"
 
 
 @contextmanager
-def connect(config: JiraConfig) -> Iterator[Site]:
-    """Open a site, read its clock and its custom fields, close it afterwards."""
+def lanes_to(config: JiraConfig, purpose: Purpose) -> Iterator[tuple[Lane, ...]]:
+    """Connections for a few threads; nothing has been asked yet."""
     timeout, tls = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS), httpx.create_ssl_context()
-    login = (config.email, config.token)
+    headers = {"X-ExperimentalApi": "opt-in"}  # Data Center answers about approvals to nobody else
+    if not config.email:
+        headers["Authorization"] = f"Bearer {config.token}"
+    more: dict[str, Any] = {"auth": (config.email, config.token)} if config.email else {}
+    base = config.url.rstrip("/") + "/"
     with ExitStack() as stack:
-        lanes = tuple(
-            stack.enter_context(
-                httpx.Client(base_url=config.url.rstrip("/") + "/", auth=login, timeout=timeout, verify=tls)
+        yield tuple(
+            Lane(
+                stack.enter_context(httpx.Client(base_url=base, headers=headers, timeout=timeout, verify=tls, **more)),
+                config.governor,
+                purpose,
             )
             for _ in range(IN_FLIGHT)
         )
-        observed_at = _clock(lanes[0])
-        fields = _field_ids(config.contract, get(lanes[0], "rest/api/3/field"))
-        with asking("GET serverInfo"):
-            client = JIRA(
-                server=config.url.rstrip("/"),
-                basic_auth=login,
-                options={"rest_api_version": "3"},
-                max_retries=0,
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
-            )
-        client._session.max_redirects = 0  # a redirect leads to a login page, or to another host
+
+
+@contextmanager
+def connect(config: JiraConfig, purpose: Purpose = Purpose.POLL) -> Iterator[Site]:
+    """Open a site, read its edition, its clock and its custom fields, close it afterwards."""
+    with lanes_to(config, purpose) as lanes:
+        edition, opened_at = edition_and_clock(lanes[0])
+        catalogue = get(lanes[0], f"rest/api/{edition.value}/field")
+        fields = field_ids(config.contract, catalogue)
+        names = {str(held.get("name")): str(held["id"]) for held in catalogue}
+        client = _client(config, edition, purpose)
         try:
-            yield Site(config, client, lanes, observed_at, fields)
+            yield Site(config, edition, client, lanes, opened_at, fields, _request_type(catalogue), names)
         finally:
             client.close()  # type: ignore[no-untyped-call]
 
 
-@contextmanager
-def asking(what: str) -> Iterator[None]:
-    """Turn the failures of the `jira` client into ours."""
-    try:
-        yield
-    except JIRAError as error:
-        headers = error.response.headers if error.response is not None else {}
-        raise no(error.status_code or 0, headers, what, str(error.text)) from error
-    except (requests.RequestException, ValueError) as error:
-        raise SourceUnavailable(f"Jira did not answer {what} properly: {type(error).__name__}.") from error
+def _client(config: JiraConfig, edition: Edition, purpose: Purpose) -> JIRA:
+    login: dict[str, Any] = {"basic_auth": (config.email, config.token)} if config.email else {}
+    client = by_client(
+        config.governor,
+        purpose,
+        "GET",
+        SERVER_INFO,
+        lambda: JIRA(
+            server=config.url.rstrip("/"),
+            options={"rest_api_version": edition.value},
+            max_retries=0,  # only the governor sends again
+            timeout=(CONNECT_SECONDS, READ_SECONDS),
+            **(login or {"token_auth": config.token}),
+        ),
+    )
+    client._session.max_redirects = 0  # a redirect leads to a login page, or to another host
+    return client
 
 
-def no(status: int, headers: Mapping[str, str], what: str, text: str) -> SourceUnavailable | SourceRefused:
-    """What a status other than 2xx means: later, or a person must act."""
-    said = " ".join(text.split())[:200]
-    if status in BUSY or status >= 500 or status < 400:
-        wait = headers.get("Retry-After")
-        reason = headers.get("RateLimit-Reason")
-        limit = f" It limits us ({reason})." if reason else ""
-        pause = f" It asks to wait {wait} s." if wait else ""
-        return SourceUnavailable(f"Jira answered {what} with {status}.{limit}{pause} {said}".strip())
-    advice = ADVICE.get(status, "Look at Jira's answer.")
-    return SourceRefused(f"Jira refused {what} with {status}: {said} {advice}")
+def clock(lane: Lane) -> datetime:
+    """The site's time now: what is read from here on is at least as new."""
+    return edition_and_clock(lane)[1]
 
 
-def _clock(http: httpx.Client) -> datetime:
-    """The site's time: `serverTime` where it is given, else the Date header."""
-    response = send(http, "GET", "rest/api/3/serverInfo")
-    info = json_of(response)
-    if not isinstance(info, dict) or info.get("deploymentType") != "Cloud":
-        raise SourceRefused("This address is not a Jira Cloud site. Enter the address of one.")
+def edition_and_clock(lane: Lane) -> tuple[Edition, datetime]:
+    info = get(lane, SERVER_INFO)
+    if not isinstance(info, dict) or "deploymentType" not in info:
+        raise SourceRefused("This address is not a Jira site. Enter the address of one.")
     told = moment(info.get("serverTime"))
-    if told is None and "date" in response.headers:
-        told = parsedate_to_datetime(response.headers["date"]).astimezone(UTC)
     if told is None:
         raise SourceUnavailable("Jira did not tell its time, without which nothing can be put in order.")
-    return told
+    return Edition.CLOUD if info["deploymentType"] == "Cloud" else Edition.DATA_CENTER, told
 
 
-def _field_ids(contract: Contract, catalogue: Any) -> dict[str, str]:
+def field_ids(contract: Contract, catalogue: Any) -> dict[str, str]:
     """Ids of the contract's custom fields. Two fields of one name are a question for a person."""
-    if not isinstance(catalogue, list):
+    if not isinstance(catalogue, list) or not all(isinstance(held, dict) and held.get("id") for held in catalogue):
         raise SourceUnavailable("Jira did not answer with its list of fields.")
-    ids: dict[str, list[str]] = {}
-    for field in catalogue:
-        ids.setdefault(field["name"], []).append(field["id"])
-        ids.setdefault(field["id"], []).append(field["id"])
+    ids: dict[str, set[str]] = {}
+    for held in catalogue:
+        ids.setdefault(str(held.get("name")), set()).add(held["id"])
+        ids.setdefault(held["id"], set()).add(held["id"])
     found = {}
     for ours, theirs in contract.fields.items():
-        matches = sorted(set(ids.get(theirs, ())))
+        matches = sorted(ids.get(theirs, ()))
         if len(matches) != 1:
-            what = (
-                f"has {len(matches)} fields called '{theirs}' ({', '.join(matches)})"
-                if matches
-                else f"has no field '{theirs}'"
-            )
-            raise SourceRefused(
-                f"The Jira site {what}, which the contract names for '{ours}'. Put the id in the contract."
-            )
+            many = f"has {len(matches)} fields called '{theirs}' ({', '.join(matches)})"
+            what = many if matches else f"has no field '{theirs}' that the integration account may see"
+            fix = "Put the id in the contract, or null where the site has no such field."
+            raise SourceRefused(f"The Jira site {what}, which the contract names for '{ours}'. {fix}")
         found[ours] = matches[0]
     return found
+
+
+def _request_type(catalogue: list[dict[str, Any]]) -> str | None:
+    kinds = {held["id"]: (held.get("schema") or {}).get("custom") for held in catalogue}
+    return next((name for name, kind in sorted(kinds.items()) if kind == REQUEST_TYPE), None)

@@ -1,9 +1,9 @@
 """Turns raw Jira records into versions of mirror rows. Pure: a record, a contract and a moment in, versions out.
 
 Decides what an issue, an approval and a service level clock mean. Order of versions: an issue by its `updated` in
-milliseconds; approvals and clocks, which have no version of their own, by when they were observed. A record that cannot
-be told apart or put in order is poison, with the reason; any other doubt is noted on the version and the value stays
-None. Times UTC, durations in whole seconds.
+milliseconds; approvals and clocks, which have no version of their own, by when they were observed; a move by when it
+was made, and it never changes. A record that cannot be told apart or put in order is poison, with the reason; any other
+doubt is noted on the version and the value stays None. Times UTC, durations in whole seconds.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -12,15 +12,16 @@ from functools import partial
 from hashlib import sha256
 from typing import Any, NoReturn, TypeGuard
 
-import orjson
-
+from connectors.jira.content import canonical, issue_content
 from connectors.jira.contract import Contract
-from connectors.jira.course import course_of, paused_seconds
+from connectors.jira.course import course_of, objects, paused_seconds
 from connectors.jira.hooks import read_hook
 from connectors.jira.issues import change_values, incident_values, satisfaction_values
-from connectors.jira.reading import SOURCE_FIX, Reading, shown
+from connectors.jira.moves import ENTITY as MOVES
+from connectors.jira.moves import move, moves
+from connectors.jira.reading import SOURCE_FIX, Reading, account_of, shown
 from connectors.jira.times import milliseconds, moment
-from connectors.source import Poison, Translator, Unreadable, Version
+from connectors.source import Poison, Translator, Unreadable, Version, Whole
 from engine.words import ApprovalState, IssueCode, MirrorKind, SlaStage, SlaTarget, Source
 from schema.identity import mirror_id
 
@@ -33,7 +34,7 @@ SETTLED = frozenset({"approved", "declined"})
 
 def translator(contract: Contract) -> Translator:
     """How the mirror reads what this site delivers."""
-    return Translator(partial(translate, contract), read_hook)
+    return Translator(partial(translate, contract), read_hook, wholes)
 
 
 def translate(contract: Contract, entity: str, record: Raw, observed_at: datetime) -> list[Version]:
@@ -42,11 +43,6 @@ def translate(contract: Contract, entity: str, record: Raw, observed_at: datetim
     if read is None:
         raise Unreadable(f"{entity!r} is not read from Jira; only {', '.join(ENTITIES)} are.")
     return list(read(record, contract, observed_at))
-
-
-def canonical(record: Any) -> bytes:
-    """The same content, the same bytes, in whatever order the keys came."""
-    return orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
 
 
 def _refuse(key: Any, record: Raw, name: str, value: Any, what: str, fix: str = SOURCE_FIX) -> NoReturn:
@@ -73,7 +69,7 @@ def _issue(record: Raw, contract: Contract, observed_at: datetime) -> Iterator[V
         issue = reading.noted()[0]
         _refuse(key, record, issue.field, issue.value, issue.what, issue.fix)
     number = milliseconds(updated)
-    payload = canonical({name: value for name, value in record.items() if name != "self"})  # an address, not content
+    payload = issue_content(record)
     values = ISSUES[kind](record, contract, reading)
     yield Version(Source.JIRA, "issue", key, kind, number, updated, payload, values, reading.noted())
     reading = Reading()
@@ -81,6 +77,15 @@ def _issue(record: Raw, contract: Contract, observed_at: datetime) -> Iterator[V
     if answer is not None:
         entity, kind = "issue_satisfaction", MirrorKind.CSAT_RESPONSE
         yield Version(Source.JIRA, entity, key, kind, number, updated, payload, answer, reading.noted())
+    yield from moves(record, key)
+
+
+def _move(record: Raw, contract: Contract, observed_at: datetime) -> Iterator[Version]:
+    """What was kept of one move; the site itself tells of moves with their issue."""
+    version = move(record)
+    if version is None:
+        _refuse(None, record, "created", record.get("created"), "The move has no issue, no id or no time.")
+    yield version
 
 
 def _approval(record: Raw, contract: Contract, observed_at: datetime) -> Iterator[Version]:
@@ -95,7 +100,7 @@ def _approval(record: Raw, contract: Contract, observed_at: datetime) -> Iterato
     about = {key: value for key, value in approval.items() if key not in ("approvers", "canAnswerApproval")}
     for answer in approval["approvers"]:
         user = _held(answer, "approver")
-        account = _held(user, "accountId")
+        account = account_of(user)
         if not _plain(account):
             _refuse(name, record, "approver", answer, "An approver has no account.")
         reading, said = Reading(), answer.get("approverDecision")
@@ -141,6 +146,7 @@ def _sla(record: Raw, contract: Contract, observed_at: datetime) -> Iterator[Ver
             "definition_id": None,
             "sla_type": meaning.sla_type if meaning else None,
             "target": meaning.target if meaning else None,
+            "vendor_id": mirror_id(Source.SERVICENOW, "core_company", meaning.vendor) if meaning else None,
             **told,
         }
         about = {name: value for name, value in record.items() if name != "metric"}
@@ -194,6 +200,30 @@ def _paused(record: Raw, contract: Contract, ended_at: datetime | None, reading:
     return paused_seconds(contract.calendar, course, ended_at, reading)
 
 
+def wholes(entity: str, record: Raw) -> Iterator[Whole]:
+    """What a record tells completely: an issue all its approvals with their approvers, a clock all its cycles."""
+    issue_id, approvals = record.get("id"), record.get("approvals")
+    if entity == "issue" and _plain(issue_id) and isinstance(approvals, list):
+        keys = [
+            f"{issue_id}:{approval.get('id')}:{account_of(_held(answer, 'approver'))}"
+            for approval in objects(approvals)
+            for answer in objects(approval.get("approvers"))
+        ]
+        yield Whole(Source.JIRA, "request_approval", f"{issue_id}:", frozenset(keys))
+    issue_id, metric = record.get("issueId"), record.get("metric")
+    if entity == "request_sla" and _plain(issue_id) and isinstance(metric, dict) and _plain(metric.get("id")):
+        starts = [_point(cycle, "startTime") for cycle in cycles_of(metric)]
+        keys = [f"{issue_id}:{metric['id']}:{milliseconds(start)}" for start in starts if start is not None]
+        if len(keys) == len(starts):
+            yield Whole(Source.JIRA, "request_sla", f"{issue_id}:{metric['id']}:", frozenset(keys))
+
+
+def cycles_of(metric: Raw) -> list[Any]:
+    """Completed cycles, and the running one."""
+    completed, running = metric.get("completedCycles"), metric.get("ongoingCycle")
+    return [*(completed if isinstance(completed, list) else ()), *([] if running is None else [running])]
+
+
 def _held(part: Any, name: str) -> Any:
     return part.get(name) if isinstance(part, dict) else None
 
@@ -206,11 +236,14 @@ def _observed(
     entity: str, key: str, kind: MirrorKind, content: Raw, values: Raw, reading: Reading, observed_at: datetime
 ) -> Version:
     number = milliseconds(observed_at)
-    return Version(Source.JIRA, entity, key, kind, number, observed_at, canonical(content), values, reading.noted())
+    return Version(
+        Source.JIRA, entity, key, kind, number, observed_at, canonical(content), values, reading.noted(), True
+    )
 
 
 ENTITIES: Mapping[str, Callable[[Raw, Contract, datetime], Iterator[Version]]] = {
     "issue": _issue,
+    MOVES: _move,
     "request_approval": _approval,
     "request_sla": _sla,
 }

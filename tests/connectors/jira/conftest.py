@@ -13,12 +13,25 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from connectors.governor import Governor
 from connectors.jira.contract import Contract, plain_contract, read_contract
 from connectors.jira.site import JiraConfig
 from connectors.sandbox.company import Company, generate
 from connectors.sandbox.jira import routes
 from connectors.sandbox.jira_project import open_site
 from connectors.sandbox.jira_state import JiraState
+
+
+@dataclasses.dataclass
+class Patience:
+    """Time for a governor: it passes by sleeping alone."""
+
+    now: float = 0.0
+    naps: list[float] = dataclasses.field(default_factory=list)
+
+    def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self.now += seconds
 
 
 @pytest.fixture(scope="session")
@@ -89,4 +102,7 @@ def jira_contract(jira_state: JiraState) -> Contract:
 
 @pytest.fixture
 def jira_config(jira_url: str, jira_state: JiraState, jira_contract: Contract) -> JiraConfig:
-    return JiraConfig(jira_url, jira_state.email, jira_state.token, ("OPS",), jira_contract)
+    """A governor of this test's own, with a clock that runs only while it sleeps; what fails is asked for once."""
+    patience = Patience()
+    governor = Governor(attempts=1, clock=lambda: patience.now, sleep=patience.sleep, dice=lambda: 0.0)
+    return JiraConfig(jira_url, jira_state.email, jira_state.token, ("OPS",), jira_contract, governor)

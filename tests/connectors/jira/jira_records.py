@@ -7,7 +7,7 @@ from typing import Any
 from connectors.jira.contract import Contract, plain_contract, read_contract
 from connectors.jira.translate import translate
 from connectors.source import Version
-from engine.words import IssueCode
+from engine.words import IssueCode, MirrorKind
 
 CONTRACT = dataclasses.replace(
     read_contract(plain_contract()),
@@ -85,8 +85,14 @@ def approval(decided: int | None, final: str = "approved", answer: str = "approv
 
 
 def only(record: dict[str, Any], entity: str = "issue", contract: Contract = CONTRACT) -> Version:
-    (version,) = translate(contract, entity, record, SEEN_AT)
+    """The one version of the record itself, without the moves that its changelog tells of."""
+    (version,) = found(record, entity, contract)
     return version
+
+
+def found(record: dict[str, Any], entity: str = "issue", contract: Contract = CONTRACT) -> list[Version]:
+    versions = translate(contract, entity, record, SEEN_AT)
+    return [version for version in versions if version.kind is not MirrorKind.STATE_CHANGE]
 
 
 def notes(version: Version) -> dict[str, tuple[IssueCode, str]]:

@@ -59,6 +59,7 @@ def test_every_cycle_of_a_clock_is_a_row() -> None:
         "definition_id": None,
         "sla_type": "SLA",
         "target": "RESOLUTION",
+        "vendor_id": None,
         "stage": "COMPLETED",
         "has_breached": False,
         "started_at": datetime(2026, 3, 4, 8, 1, 12, tzinfo=UTC),

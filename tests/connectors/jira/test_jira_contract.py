@@ -71,7 +71,7 @@ def test_the_plain_contract_can_be_read() -> None:
          Hook(refetch=(Hint(Source.JIRA, "issue", "20417"),))),
         ({"webhookEvent": "jira:issue_deleted", "issue": {"id": "20417"}},
          Hook(suspected=(Hint(Source.JIRA, "issue", "20417"),))),
-        ({"webhookEvent": "user_created", "user": {}}, Hook()),
+        ({"webhookEvent": "user_created", "user": {}}, Hook(note="The Jira event 'user_created' speaks of no issue.")),
     ],
 )  # fmt: skip
 def test_a_webhook_is_a_hint_and_never_data(body: dict[str, Any], expected: Hook) -> None:
