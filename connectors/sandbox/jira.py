@@ -1,41 +1,45 @@
-"""An HTTP imitation of Jira Cloud and Jira Service Management, good enough for real clients.
+"""An HTTP imitation of Jira Cloud, Jira Data Center and Jira Service Management, good enough for real clients.
 
 Decides nothing about money: it answers as a site would that holds `jira_project`. Mount `routes(state)` under a prefix
-such as `/jira`; that prefix is then the site's URL. It is a stand-in for tests and demos only. Sources: the platform
-OpenAPI document and the service desk API pages of developer.atlassian.com.
+such as `/jira`; that prefix is then the site's URL. What only one edition has is absent on the other. It is a stand-in
+for tests and demos only. Sources: the platform OpenAPI document and the service desk API pages of
+developer.atlassian.com.
 """
 
-import base64
-import binascii
-import hmac
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from connectors.sandbox import jira_words as words
-from connectors.sandbox.jira_http import No, answer, api_of, count_of, issue_of, json_of, object_of, site_of
+from connectors.sandbox import jira_comments as comments
+from connectors.sandbox import jira_desk as desk
+from connectors.sandbox import jira_furniture as furniture
+from connectors.sandbox import jira_issues as issues
+from connectors.sandbox import jira_properties as properties
+from connectors.sandbox import jira_registry as registry
+from connectors.sandbox import jira_search as searching
+from connectors.sandbox.jira_acts import act
+from connectors.sandbox.jira_http import No, answer, headed, known, limited, struck
 from connectors.sandbox.jira_query import BadQuery
-from connectors.sandbox.jira_search import approximate_count, changelog_bulk, search, search_gone
-from connectors.sandbox.jira_shapes import approvals_shown, changelog_entry, issue_shown, slas_shown
-from connectors.sandbox.jira_state import JiraState
+from connectors.sandbox.jira_state import CLOUD, DATA_CENTER, JiraState
 
-PAGE = 100
-VERSIONS = ("2", "3", "latest")
-PROPERTY_MOST = 32_768
+VERSIONS = {CLOUD: ("2", "3", "latest"), DATA_CENTER: ("2", "latest")}
 
 Handler = Callable[[JiraState, Request], Awaitable[Response]]
 
 
 def routes(state: JiraState) -> list[BaseRoute]:
     """Everything the site answers, for a Mount under the site's prefix."""
-    found: list[BaseRoute] = []
-    found += [Route(f"/rest/servicedeskapi{path}", _guarded(state, handler)) for path, handler in SERVICE_DESK]
-    for method, path, handler in PLATFORM:
+    tables = (("/rest/servicedeskapi", SERVICE_DESK), ("/rest/webhooks/1.0", HOOKS))
+    found: list[BaseRoute] = [
+        Route(prefix + path, _guarded(state, handler), methods=[method])
+        for prefix, table in tables
+        for method, path, handler in table
+    ]
+    for method, path, handler in (*PLATFORM, *ONLY[state.profile]):
         found.append(Route(f"/rest/api/{{version}}{path}", _guarded(state, handler), methods=[method]))
-    return found
+    return [*found, Route("/{rest:path}", _guarded(state, nothing_here), methods=METHODS)]
 
 
 def _guarded(state: JiraState, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -49,201 +53,113 @@ def _guarded(state: JiraState, handler: Handler) -> Callable[[Request], Awaitabl
                 fault.times -= 1
                 return Response(fault.body, fault.status, dict(fault.headers), "application/json")
         try:
-            if handler is not server_info and not _known(state, request):
-                raise No(401, "Client must be authenticated to access this resource.")
-            if request.path_params.get("version", "3") not in VERSIONS:
-                raise No(404, "There is no such version of the API.")
-            return await handler(state, request)
+            response = await _let_in(state, handler, request)
         except BadQuery as error:
-            return answer({"errorMessages": [str(error)], "errors": {}}, 400)
+            response = answer({"errorMessages": [str(error)], "errors": {}}, 400)
         except No as no:
-            return answer({"errorMessages": [no.message], "errors": {}}, no.status)
+            response = answer({"errorMessages": [no.message], "errors": {}}, no.status)
+            response.headers.update(no.headers)
+        return headed(state, response)
 
     return endpoint
 
 
-def _known(state: JiraState, request: Request) -> bool:
-    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
-    try:
-        given = base64.b64decode(encoded, validate=True)
-    except binascii.Error:
-        return False
-    return scheme.lower() == "basic" and hmac.compare_digest(given, f"{state.email}:{state.token}".encode())
+async def _let_in(state: JiraState, handler: Handler, request: Request) -> Response:
+    limited(state, request)
+    if handler is not furniture.server_info and not known(state, request):
+        raise No(401, "Client must be authenticated to access this resource.")
+    if request.path_params.get("version", "2") not in VERSIONS[state.profile]:
+        raise No(404, "There is no such version of the API.")
+    response = await handler(state, request)
+    if handler in (searching.search, searching.offset_search):
+        for order in (struck(state, request, "edit_during_paging") or {}).get("acts") or ():
+            act(state, order)
+    return response
 
 
-async def server_info(state: JiraState, request: Request) -> Response:
-    return answer(
-        {
-            "baseUrl": site_of(request),
-            "version": "1001.0.0-SNAPSHOT",
-            "versionNumbers": [1001, 0, 0],
-            "deploymentType": "Cloud",
-            "buildNumber": 100297,
-            "serverTime": words.jira_time(state.now_ms, state.zone_minutes),
-            "serverTitle": "Jira (sandbox)",
-        }
-    )
+async def nothing_here(state: JiraState, request: Request) -> Response:
+    raise No(404, "There is no such resource.")
 
 
-async def myself(state: JiraState, request: Request) -> Response:
-    zone = f"Etc/GMT{-state.zone_minutes // 60:+d}" if state.zone_minutes else "Etc/UTC"
-    return answer({"accountId": "712020:evenhand", "emailAddress": state.email, "timeZone": zone, "accountType": "app"})
-
-
-async def field_list(state: JiraState, request: Request) -> Response:
-    return answer(words.field_catalogue())
-
-
-async def status_list(state: JiraState, request: Request) -> Response:
-    return answer(list(words.STATUSES.values()))
-
-
-async def priority_list(state: JiraState, request: Request) -> Response:
-    return answer(list(words.PRIORITIES.values()))
-
-
-async def issue_type_list(state: JiraState, request: Request) -> Response:
-    return answer(list(words.ISSUE_TYPES.values()))
-
-
-async def project_search(state: JiraState, request: Request) -> Response:
-    return answer({"startAt": 0, "maxResults": 50, "total": 1, "isLast": True, "values": [words.PROJECT]})
-
-
-async def issue_read(state: JiraState, request: Request) -> Response:
-    issue = issue_of(state, request)
-    fields = request.query_params.get("fields", "*all").split(",")
-    shown = issue_shown(state, issue, issue.values, fields, api_of(request), site_of(request))
-    if "changelog" in request.query_params.get("expand", ""):
-        newest = [changelog_entry(state, edit) for edit in reversed(issue.history)][:PAGE]
-        total = len(issue.history)
-        shown["changelog"] = {"startAt": 0, "maxResults": PAGE, "total": total, "histories": newest}
-    return answer(shown)
-
-
-async def issue_write(state: JiraState, request: Request) -> Response:
-    issue = issue_of(state, request)
-    fields = (await object_of(request)).get("fields") or {}
-    unknown = sorted(set(fields) - {"summary", "labels", "priority", words.SATISFACTION})
-    if unknown:
-        raise No(400, f"Field '{unknown[0]}' cannot be set. It is not on the appropriate screen, or unknown.")
-    if "priority" in fields:
-        fields["priority"] = words.PRIORITIES.get(str(fields["priority"].get("id")))
-    items = [
-        {
-            "field": name,
-            "fieldId": name,
-            "fieldtype": "jira",
-            "from": None,
-            "fromString": None,
-            "to": None,
-            "toString": str(value),
-        }
-        for name, value in fields.items()
-    ]
-    state.edit(issue.issue_id, next(iter(state.people)), fields, items)
-    return Response(status_code=204)
-
-
-async def issue_changelog(state: JiraState, request: Request) -> Response:
-    issue = issue_of(state, request)
-    start = count_of(request.query_params.get("startAt"), 0)
-    limit = min(count_of(request.query_params.get("maxResults"), PAGE), PAGE)
-    values = [changelog_entry(state, edit) for edit in issue.history[start : start + limit]]
-    last = start + limit >= len(issue.history)
-    return answer(
-        {"startAt": start, "maxResults": limit, "total": len(issue.history), "isLast": last, "values": values}
-    )
-
-
-async def property_keys(state: JiraState, request: Request) -> Response:
-    issue = issue_of(state, request)
-    here = f"{site_of(request)}/rest/api/{api_of(request)}/issue/{issue.issue_id}/properties"
-    return answer({"keys": [{"self": f"{here}/{key}", "key": key} for key in issue.properties]})
-
-
-async def property_read(state: JiraState, request: Request) -> Response:
-    issue, key = issue_of(state, request), request.path_params["key"]
-    if key not in issue.properties:
-        raise No(404, "The property does not exist.")
-    return answer({"key": key, "value": issue.properties[key]})
-
-
-async def property_write(state: JiraState, request: Request) -> Response:
-    issue, key = issue_of(state, request), request.path_params["key"]
-    value = await json_of(request)
-    if len(await request.body()) > PROPERTY_MOST:
-        raise No(400, f"The property value is longer than {PROPERTY_MOST} characters.")
-    known = key in issue.properties
-    issue.properties[key] = value
-    return Response(status_code=200 if known else 201)
-
-
-async def property_delete(state: JiraState, request: Request) -> Response:
-    issue, key = issue_of(state, request), request.path_params["key"]
-    if issue.properties.pop(key, None) is None:
-        raise No(404, "The property does not exist.")
-    return Response(status_code=204)
-
-
-async def comment_list(state: JiraState, request: Request) -> Response:
-    comments = issue_of(state, request).comments
-    return answer({"startAt": 0, "maxResults": len(comments), "total": len(comments), "comments": comments})
-
-
-async def comment_add(state: JiraState, request: Request) -> Response:
-    """Text in version 2, a document in version 3; the other way round is refused, as Jira does."""
-    issue, given = issue_of(state, request), await object_of(request)
-    if isinstance(given.get("body"), str) is not (api_of(request) == "2"):
-        raise No(400, "Comment body is not valid!")
-    number = str(90_000 + sum(len(other.comments) for other in state.issues.values()))
-    at = words.jira_time(state.now_ms, state.zone_minutes)
-    comment = {"id": number, "body": given["body"], "created": at, "updated": at, "jsdPublic": True}
-    issue.comments.append(comment | {"properties": given.get("properties", [])})
-    return answer(comment, 201)
-
-
-async def request_approvals(state: JiraState, request: Request) -> Response:
-    return _desk_page(request, approvals_shown(state, issue_of(state, request)))
-
-
-async def request_slas(state: JiraState, request: Request) -> Response:
-    return _desk_page(request, slas_shown(state, issue_of(state, request)))
-
-
-def _desk_page(request: Request, values: list[dict[str, Any]]) -> Response:
-    start = count_of(request.query_params.get("start"), 0)
-    limit = min(count_of(request.query_params.get("limit"), 50) or 50, 50)
-    part = values[start : start + limit]
-    last = start + limit >= len(values)
-    return answer({"size": len(part), "start": start, "limit": limit, "isLastPage": last, "values": part})
-
-
-PLATFORM: tuple[tuple[str, str, Handler], ...] = (
-    ("GET", "/serverInfo", server_info),
-    ("GET", "/myself", myself),
-    ("GET", "/field", field_list),
-    ("GET", "/status", status_list),
-    ("GET", "/priority", priority_list),
-    ("GET", "/issuetype", issue_type_list),
-    ("GET", "/project/search", project_search),
-    ("GET", "/search", search_gone),
-    ("POST", "/search", search_gone),
-    ("GET", "/search/jql", search),
-    ("POST", "/search/jql", search),
-    ("POST", "/search/approximate-count", approximate_count),
-    ("POST", "/changelog/bulkfetch", changelog_bulk),
-    ("GET", "/issue/{issue}", issue_read),
-    ("PUT", "/issue/{issue}", issue_write),
-    ("GET", "/issue/{issue}/changelog", issue_changelog),
-    ("GET", "/issue/{issue}/comment", comment_list),
-    ("POST", "/issue/{issue}/comment", comment_add),
-    ("GET", "/issue/{issue}/properties", property_keys),
-    ("GET", "/issue/{issue}/properties/{key}", property_read),
-    ("PUT", "/issue/{issue}/properties/{key}", property_write),
-    ("DELETE", "/issue/{issue}/properties/{key}", property_delete),
+METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"]
+Table = tuple[tuple[str, str, Handler], ...]
+PLATFORM: Table = (
+    ("GET", "/serverInfo", furniture.server_info),
+    ("GET", "/myself", furniture.myself),
+    ("GET", "/user", furniture.user_read),
+    ("GET", "/field", furniture.field_list),
+    ("GET", "/status", furniture.status_list),
+    ("GET", "/priority", furniture.priority_list),
+    ("GET", "/issuetype", furniture.issue_type_list),
+    ("GET", "/project", furniture.project_list),
+    ("GET", "/worklog/deleted", issues.worklog_deleted),
+    ("GET", "/issue/{issue}", issues.issue_read),
+    ("PUT", "/issue/{issue}", issues.issue_write),
+    ("DELETE", "/issue/{issue}", issues.issue_delete),
+    ("GET", "/issue/{issue}/transitions", issues.transition_list),
+    ("POST", "/issue/{issue}/transitions", issues.transition_make),
+    ("GET", "/issue/{issue}/worklog", issues.worklog_list),
+    ("GET", "/issue/{issue}/remotelink", issues.link_list),
+    ("POST", "/issue/{issue}/remotelink", issues.link_write),
+    ("DELETE", "/issue/{issue}/remotelink", issues.link_delete),
+    ("GET", "/issue/{issue}/comment", comments.comment_list),
+    ("POST", "/issue/{issue}/comment", comments.comment_add),
+    ("GET", "/issue/{issue}/comment/{comment}", comments.comment_read),
+    ("PUT", "/issue/{issue}/comment/{comment}", comments.comment_write),
+    ("DELETE", "/issue/{issue}/comment/{comment}", comments.comment_delete),
+    ("GET", "/comment/{comment}/properties", comments.property_keys),
+    ("GET", "/comment/{comment}/properties/{key}", comments.property_read),
+    ("PUT", "/comment/{comment}/properties/{key}", comments.property_write),
+    ("GET", "/issue/{issue}/properties", properties.property_keys),
+    ("GET", "/issue/{issue}/properties/{key}", properties.property_read),
+    ("PUT", "/issue/{issue}/properties/{key}", properties.property_write),
+    ("DELETE", "/issue/{issue}/properties/{key}", properties.property_delete),
+    ("GET", "/dashboard/{dashboard}/items/{item}/properties", properties.item_keys),
+    ("GET", "/dashboard/{dashboard}/items/{item}/properties/{key}", properties.item_read),
+    ("PUT", "/dashboard/{dashboard}/items/{item}/properties/{key}", properties.item_write),
+    ("DELETE", "/dashboard/{dashboard}/items/{item}/properties/{key}", properties.item_delete),
 )
-SERVICE_DESK: tuple[tuple[str, Handler], ...] = (
-    ("/request/{issue}/approval", request_approvals),
-    ("/request/{issue}/sla", request_slas),
+ONLY: dict[str, Table] = {
+    CLOUD: (
+        ("GET", "/project/search", furniture.project_search),
+        ("GET", "/search", searching.search_gone),
+        ("POST", "/search", searching.search_gone),
+        ("GET", "/search/jql", searching.search),
+        ("POST", "/search/jql", searching.search),
+        ("POST", "/search/approximate-count", searching.approximate_count),
+        ("POST", "/changelog/bulkfetch", searching.changelog_bulk),
+        ("GET", "/issue/{issue}/changelog", issues.issue_changelog),
+        ("POST", "/issue/properties", properties.list_write),
+        ("POST", "/issue/properties/multi", properties.multi_write),
+        ("PUT", "/issue/properties/{key}", properties.key_write),
+        ("GET", "/task/{task}", properties.task_read),
+        ("POST", "/webhook", registry.register),
+        ("GET", "/webhook", registry.registered),
+        ("DELETE", "/webhook", registry.unregister),
+        ("PUT", "/webhook/refresh", registry.refresh),
+        ("GET", "/webhook/failed", registry.failed),
+    ),
+    DATA_CENTER: (
+        ("GET", "/search", searching.offset_search),
+        ("POST", "/search", searching.offset_search),
+    ),
+}
+SERVICE_DESK: Table = (
+    ("GET", "/info", desk.info),
+    ("GET", "/servicedesk", desk.desks),
+    ("GET", "/servicedesk/{desk}/requesttype", desk.request_types),
+    ("GET", "/requesttype", desk.request_types),
+    ("GET", "/request/{issue}", desk.request_read),
+    ("GET", "/request/{issue}/approval", desk.request_approvals),
+    ("GET", "/request/{issue}/approval/{number}", desk.request_approval),
+    ("POST", "/request/{issue}/approval/{number}", desk.approval_answer),
+    ("GET", "/request/{issue}/sla", desk.request_slas),
+    ("GET", "/request/{issue}/sla/{number}", desk.request_sla),
+    ("GET", "/request/{issue}/feedback", desk.request_feedback),
+)
+HOOKS: Table = (
+    ("GET", "/webhook", registry.admin_list),
+    ("POST", "/webhook", registry.admin_add),
+    ("GET", "/webhook/{hook:int}", registry.admin_read),
+    ("DELETE", "/webhook/{hook:int}", registry.admin_delete),
 )

@@ -1,18 +1,21 @@
-"""What the imitated site sends: one signed webhook per edit that was held back.
+"""What the imitated site sends: signed webhooks, of edits that were held back and of what happens on order.
 
-Sending an edit lets it happen first, so that a receiver who reads the issue again finds it. Identifiers follow from the
-edit; the same edit sent twice is the same delivery, byte for byte. Signature: `X-Hub-Signature: sha256=<hex>` over the
-raw body, as Jira Cloud signs the hooks of its administrators.
+Sending an edit that was held back lets it happen first, so that a receiver who reads the issue again finds it.
+Identifiers follow from the event; the same event sent twice is the same delivery, byte for byte, but for the count of
+retries. Signature: `X-Hub-Signature: sha256=<hex>` over the raw body, as Jira Cloud signs the hooks of its
+administrators; those of apps are not signed, and Data Center signs and identifies nothing unless it is told to.
 """
 
 import hmac
 from collections.abc import Iterator
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid5
 
 import orjson
 
+from connectors.sandbox.jira_events import Hook, Sending
 from connectors.sandbox.jira_shapes import changelog_entry, issue_shown
 from connectors.sandbox.jira_state import Edit, JiraState
 
@@ -32,16 +35,60 @@ def jira_deliveries(state: JiraState) -> Iterator[Delivery]:
 
 def delivery(state: JiraState, edit: Edit) -> Delivery:
     body = orjson.dumps(event(state, edit))
-    signature = hmac.new(state.webhook_secret, body, sha256).hexdigest()
+    return _headers(state, body, edit.edit_id, "Primary", 0, state.webhook_secret), body
+
+
+def _headers(state: JiraState, body: bytes, name: str, flow: str, attempt: int, secret: bytes) -> dict[str, str]:
+    told = state.standing("hook_headers") or {}
     headers = {
         "content-type": "application/json; charset=UTF-8",
         "user-agent": "Atlassian Webhook HTTP Client (sandbox)",
-        "x-atlassian-webhook-identifier": str(uuid5(IDENTIFIERS, edit.edit_id)),
-        "x-atlassian-webhook-flow": "Primary",
-        "x-atlassian-webhook-retry": "0",
-        "x-hub-signature": f"sha256={signature}",
     }
-    return headers, body
+    if told.get("identifier", not state.data_center):
+        headers["x-atlassian-webhook-identifier"] = str(uuid5(IDENTIFIERS, name))
+        headers["x-atlassian-webhook-flow"] = flow
+        headers["x-atlassian-webhook-retry"] = str(attempt)
+    if secret and told.get("signature", not state.data_center):
+        headers["x-hub-signature"] = f"sha256={hmac.new(secret, body, sha256).hexdigest()}"
+    return headers
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One sending on its way to one address; none where nobody has registered."""
+
+    sending: Sending
+    hook: Hook | None
+
+    @property
+    def name(self) -> str:
+        """The same for every try."""
+        return f"sending-{self.sending.number}" + (f"-{self.hook.number}" if self.hook else "")
+
+    @property
+    def url(self) -> str:
+        return self.hook.url if self.hook else ""
+
+
+def parcels(sending: Sending) -> list[Parcel]:
+    """One for every registration that had asked for it."""
+    return [Parcel(sending, hook) for hook in sending.hooks or (None,)]
+
+
+def sealed(state: JiraState, parcel: Parcel, attempt: int = 0) -> Delivery:
+    """Headers and body as they go over the wire."""
+    body = orjson.dumps(parcel.sending.body)
+    secret = parcel.hook.secret if parcel.hook else state.webhook_secret
+    return _headers(state, body, parcel.name, parcel.sending.flow, attempt, secret), body
+
+
+def due(state: JiraState) -> list[Parcel]:
+    """What waits in the site's own queue and whose time has come; it leaves the queue."""
+    ready = [sending for sending in state.queue if sending.due_ms <= state.now_ms]
+    later = [sending for sending in state.queue if sending.due_ms > state.now_ms]
+    state.queue.clear()
+    state.queue.extend(later)
+    return [parcel for sending in ready for parcel in parcels(sending)]
 
 
 def event(state: JiraState, edit: Edit) -> dict[str, Any]:

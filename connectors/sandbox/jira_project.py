@@ -4,7 +4,7 @@ Everything follows from the company's seed. Each issue is a list of edits in ord
 year are held back and arrive later, by webhook. All names come from the made-up company. Times in milliseconds.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -15,22 +15,24 @@ from connectors.sandbox.company import Company, Row
 from connectors.sandbox.jira_changes import change_life
 from connectors.sandbox.jira_incidents import incident_life
 from connectors.sandbox.jira_lives import YEAR_END_MS, Crew, Draft
-from connectors.sandbox.jira_state import Account, Edit, JiraState
+from connectors.sandbox.jira_state import CLOUD, DATA_CENTER, Account, Edit, JiraState
 
 INCIDENTS, CHANGES, LIVE = 900, 200, 40
 SMALL_INCIDENTS, SMALL_CHANGES = 20, 6  # nothing of a small world is held back
-FIRST_ISSUE, FIRST_ENTRY = 20001, 60001
+FIRST_ISSUE, FIRST_ENTRY, FIRST_USER = 20001, 60001, 10100
 YEAR_START_MS = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp() * 1000)
 DAY_MS = 86_400_000
 ACCOUNTS = UUID("4f7d2f5e-2c0e-5d3e-9a64-51c4c90a3b1e")
 
 
-def accounts(company: Company) -> dict[str, Account]:
-    """Everybody of the company has a Jira account with the same e-mail address; account id -> account."""
+def accounts(company: Company, profile: str = CLOUD) -> dict[str, Account]:
+    """Everybody of the company has a Jira account with the same e-mail address; account id or user key -> account."""
+    staff = [(i, row) for i, row in sorted(company.tables["sys_user"].items()) if row.get("email")]
     people = [
-        Account(f"712020:{uuid5(ACCOUNTS, sys_id)}", row["name"], row["email"], sys_id)
-        for sys_id, row in sorted(company.tables["sys_user"].items())
-        if row.get("email")
+        Account(f"JIRAUSER{FIRST_USER + place}", row["name"], row["email"], sys_id, row["email"].partition("@")[0])
+        if profile == DATA_CENTER
+        else Account(f"712020:{uuid5(ACCOUNTS, sys_id)}", row["name"], row["email"], sys_id)
+        for place, (sys_id, row) in enumerate(staff)
     ]
     return {person.account_id: person for person in people}
 
@@ -84,11 +86,11 @@ def _moment(rng: Random) -> int:
             return day * DAY_MS + hour * 3_600_000 + rng.randrange(3_600_000)
 
 
-def edits(company: Company, people: Mapping[str, Account]) -> list[Edit]:
-    """All edits of the year in order of time, with issue ids, keys and rising changelog ids."""
+def edits(lives: Iterable[list[Draft]]) -> list[Edit]:
+    """All edits in order of time, with issue ids, keys and rising changelog ids."""
     drafts = [
         (draft.at_ms, FIRST_ISSUE + number, place, draft)
-        for number, life in enumerate(lives(company, people))
+        for number, life in enumerate(lives)
         for place, draft in enumerate(life)
     ]
     drafts.sort(key=lambda entry: entry[:3])
@@ -102,15 +104,21 @@ def edits(company: Company, people: Mapping[str, Account]) -> list[Edit]:
     return found
 
 
-def open_site(company: Company) -> JiraState:
-    """The site as it stands before the held-back edits arrive."""
-    people = accounts(company)
-    year = edits(company, people)
+def site_of(
+    company: Company, people: dict[str, Account], past: Iterable[Edit], live: list[Edit], profile: str
+) -> JiraState:
+    """A site in which these edits have happened."""
     groups = {row["name"]: row["sys_id"] for row in company.tables["sys_user_group"].values()}
     services = {row["name"]: row["sys_id"] for row in jira_services(company)}
     teams = {crew.team: groups[crew.team] for crew in crews(company, people)}
-    held = 0 if company.small else LIVE
-    state = JiraState(people, services, teams, live=year[len(year) - held :], now_ms=YEAR_START_MS)
-    for edit in year[: len(year) - held]:
+    state = JiraState(people, services, teams, live=live, now_ms=YEAR_START_MS, profile=profile)
+    for edit in past:
         state.apply(edit)
     return state
+
+
+def open_site(company: Company, profile: str = CLOUD) -> JiraState:
+    """The site as it stands before the held-back edits arrive."""
+    people = accounts(company, profile)
+    year = edits(lives(company, people))
+    return site_of(company, people, year[:-LIVE], year[-LIVE:], profile)

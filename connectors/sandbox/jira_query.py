@@ -12,7 +12,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 from connectors.sandbox.jira_state import SandboxIssue
@@ -72,13 +72,14 @@ class Query:
         return found
 
 
-def parse(jql: str, zone_minutes: int = 0) -> Query:
-    return _Parser(jql, zone_minutes).query()
+def parse(jql: str, zone: int | tzinfo = 0) -> Query:
+    """`zone` of the asking account, also as minutes east of Greenwich."""
+    return _Parser(jql, zone if isinstance(zone, tzinfo) else timezone(timedelta(minutes=zone))).query()
 
 
 class _Parser:
-    def __init__(self, jql: str, zone_minutes: int) -> None:
-        self.zone_minutes = zone_minutes
+    def __init__(self, jql: str, zone: tzinfo) -> None:
+        self.zone = zone
         self.tokens: list[str] = []
         at = 0
         jql = jql.rstrip()
@@ -180,8 +181,8 @@ class _Parser:
             return int(text)
         for shape in ("%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M", "%Y-%m-%d"):
             try:
-                local = datetime.strptime(text, shape).replace(tzinfo=UTC)
+                local = datetime.strptime(text, shape).replace(tzinfo=self.zone)
             except ValueError:
                 continue
-            return int((local - timedelta(minutes=self.zone_minutes)).timestamp() * 1000)
+            return int(local.astimezone(UTC).timestamp() * 1000)
         raise BadQuery(f"Date value '{text}' is invalid. Valid formats include: 'yyyy-MM-dd HH:mm', 'yyyy-MM-dd'.")

@@ -1,10 +1,11 @@
 """Service level clocks of an imitated request: cycles that follow from its status history and the site's clock alone.
 
-As in Jira Service Management the clock runs without touching the issue's `updated`. Times and durations in
-milliseconds, calendar time, 24 hours by 7 days.
+As in Jira Service Management the clock runs without touching the issue's `updated`. A cycle has the goal that stood
+when it stopped, a running one the goal of today; goals follow the priority that the request has now. Times and
+durations in milliseconds, calendar time, 24 hours by 7 days.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,12 @@ MINUTE_MS = 60_000
 RESOLUTION_GOAL_MINUTES = {"1": 240, "2": 480, "3": 1440, "4": 4320}
 RESPONSE_GOAL_MINUTES = {"1": 15, "2": 30, "3": 120, "4": 480}
 
+RESOLUTION, RESPONSE = "12", "13"
+
 Timeline = Sequence[tuple[int, str]]  # (at_ms, status id), oldest first
+Goals = Sequence[tuple[int, Mapping[str, Mapping[str, int]]]]  # since when: metric -> priority -> minutes; oldest first
+STANDARD: Mapping[str, Mapping[str, int]] = {RESOLUTION: RESOLUTION_GOAL_MINUTES, RESPONSE: RESPONSE_GOAL_MINUTES}
+FALLBACK_MINUTES = {RESOLUTION: 1440, RESPONSE: 120}
 
 
 @dataclass(slots=True)
@@ -52,10 +58,19 @@ class Cycle:
         return common | {"paused": self.running_since_ms is None, "withinCalendarHours": True}
 
 
+def goal_ms(goals: Goals, number: str, priority: str, at_ms: int) -> int:
+    """The goal of a metric as it stood at a moment."""
+    minutes = STANDARD[number].get(priority, FALLBACK_MINUTES[number])
+    for since_ms, table in goals:
+        if since_ms <= at_ms:
+            minutes = table.get(number, {}).get(priority, minutes)
+    return minutes * MINUTE_MS
+
+
 def metric(
     number: str,
     name: str,
-    goal_ms: int,
+    goal_at: Callable[[int], int],
     timeline: Timeline,
     now_ms: int,
     pause: set[str],
@@ -65,7 +80,7 @@ def metric(
     """One service level metric: completed cycles oldest first, and the running one if there is one."""
     completed: list[dict[str, Any]] = []
     cycle: Cycle | None = None
-    for at_ms, status in timeline:
+    for place, (at_ms, status) in enumerate(timeline):
         if cycle is not None:
             cycle.advance(at_ms)
             if status in stop:
@@ -75,7 +90,8 @@ def metric(
         elif status in stop or (completed and not restarts):
             continue
         else:
-            cycle = Cycle(at_ms, goal_ms)
+            end_ms = next((later_ms for later_ms, later in timeline[place + 1 :] if later in stop), now_ms)
+            cycle = Cycle(at_ms, goal_at(end_ms))
         cycle.running_since_ms = None if status in pause else at_ms
     answer: dict[str, Any] = {"id": number, "name": name, "completedCycles": completed}
     if cycle is not None:
@@ -84,14 +100,14 @@ def metric(
     return answer
 
 
-def request_slas(priority: str, timeline: Timeline, now_ms: int) -> list[dict[str, Any]]:
-    """Both metrics of an incident; goals follow the priority it has now, as after a recalculation."""
+def request_slas(priority: str, timeline: Timeline, now_ms: int, goals: Goals = ()) -> list[dict[str, Any]]:
+    """Both metrics of an incident."""
     answered = {status for _, status in timeline} - {OPEN}
     return [
         metric(
-            "12",
+            RESOLUTION,
             "Time to resolution",
-            RESOLUTION_GOAL_MINUTES.get(priority, 1440) * MINUTE_MS,
+            lambda at_ms: goal_ms(goals, RESOLUTION, priority, at_ms),
             timeline,
             now_ms,
             pause={WAITING},
@@ -99,9 +115,9 @@ def request_slas(priority: str, timeline: Timeline, now_ms: int) -> list[dict[st
             restarts=True,
         ),
         metric(
-            "13",
+            RESPONSE,
             "Time to first response",
-            RESPONSE_GOAL_MINUTES.get(priority, 120) * MINUTE_MS,
+            lambda at_ms: goal_ms(goals, RESPONSE, priority, at_ms),
             timeline,
             now_ms,
             pause=set(),
@@ -109,3 +125,8 @@ def request_slas(priority: str, timeline: Timeline, now_ms: int) -> list[dict[st
             restarts=False,
         ),
     ]
+
+
+def rebuilt(goals: Goals) -> list[tuple[int, Mapping[str, Mapping[str, int]]]]:
+    """The goals after an administrator had all cycles computed anew: today's, as if they had always stood."""
+    return [(0, table) for _, table in goals]

@@ -4,10 +4,12 @@ Ids and names follow a Jira Cloud site with one Jira Service Management project.
 has other ids, which is why the connector reads them through a data contract and never from here.
 """
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 PROJECT = {"id": "10001", "key": "OPS", "name": "IT operations", "projectTypeKey": "service_desk"}
+ARCHIVE = {"id": "10002", "key": "ARC", "name": "Archive", "projectTypeKey": "software"}
+DESK = {"id": "1", "projectId": "10001", "projectKey": "OPS", "projectName": "IT operations"}
 
 INCIDENT, CHANGE = "10012", "10013"
 ISSUE_TYPES: dict[str, dict[str, Any]] = {
@@ -35,6 +37,16 @@ STATUSES: dict[str, dict[str, Any]] = {
     )
 }
 
+WORKFLOWS = {
+    INCIDENT: (OPEN, WORKING, WAITING, RESOLVED, CLOSED, CANCELED),
+    CHANGE: (PLANNING, AT_CAB, APPROVED, IMPLEMENTING, COMPLETED, DECLINED),
+}
+DONE = frozenset({RESOLVED, CLOSED, CANCELED, COMPLETED, DECLINED})
+REQUEST_TYPES = {
+    INCIDENT: {"id": "21", "name": "Report an incident", "issueTypeId": INCIDENT, "serviceDeskId": "1"},
+    CHANGE: {"id": "22", "name": "Ask for a change", "issueTypeId": CHANGE, "serviceDeskId": "1"},
+}
+
 PRIORITIES = {
     number: {"id": number, "name": name}
     for number, name in (("1", "Highest"), ("2", "High"), ("3", "Medium"), ("4", "Low"))
@@ -48,6 +60,7 @@ SERVICE, TEAM, SATISFACTION = "customfield_10120", "customfield_10121", "customf
 CHANGE_TYPE, OUTCOME = "customfield_10130", "customfield_10131"
 PLANNED_START, PLANNED_END = "customfield_10132", "customfield_10133"
 ACTUAL_START, ACTUAL_END = "customfield_10134", "customfield_10135"
+APPROVALS = "customfield_10140"  # where the changelog of a request notes who answered
 CUSTOM_FIELDS = (
     (SERVICE, "Affected service", "option"),
     (TEAM, "Responsible team", "option"),
@@ -73,6 +86,16 @@ SYSTEM_FIELDS = (
     ("created", "Created", "datetime"),
     ("updated", "Updated", "datetime"),
     ("labels", "Labels", "array"),
+    ("duedate", "Due date", "date"),
+    ("creator", "Creator", "user"),
+    ("statuscategorychangedate", "Status Category Changed", "datetime"),
+    ("timespent", "Time Spent", "number"),
+    ("components", "Components", "array"),
+    ("fixVersions", "Fix versions", "array"),
+    ("issuelinks", "Linked Issues", "array"),
+    ("parent", "Parent", "issuelink"),
+    ("comment", "Comment", "comments-page"),
+    ("worklog", "Log Work", "worklog"),
 )
 TIME_FIELDS = frozenset(field for field, _, kind in (*SYSTEM_FIELDS, *CUSTOM_FIELDS) if kind == "datetime")
 
@@ -94,8 +117,7 @@ def field_catalogue() -> list[dict[str, Any]]:
     ]
 
 
-def jira_time(at_ms: int, zone_minutes: int = 0) -> str:
+def jira_time(at_ms: int, zone: tzinfo = UTC) -> str:
     """Milliseconds since 1970 as Jira writes them, in the reading account's zone: 2026-03-04T10:15:07.120+0000."""
-    zone = timezone(timedelta(minutes=zone_minutes))
     at = datetime.fromtimestamp(at_ms // 1000, UTC).astimezone(zone)
     return f"{at:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}{at:%z}"
