@@ -6,27 +6,33 @@ create or replace function app.tenant() returns uuid stable language sql as
 create or replace function app.person() returns uuid stable language sql as
   $$ select nullif(current_setting('app.person_id', true), '')::uuid $$;
 
--- Does this account belong to this person? While nothing was joined for certain, number, address and id are compared.
-create or replace function app.joined(a mirror.account, p mirror.person) returns boolean stable language sql as
-  $$ select a.person_id = p.id
-         or a.person_id is null and (a.employee_number = p.employee_number
-              or a.email = lower(p.email) and coalesce(a.employee_number = p.employee_number, true)
-              or a.external_id = p.employee_number or a.external_id = p.source_key) $$;
+-- Does this account belong to a person of this id, address (in lower case), number and key of a tool? While nothing was
+-- joined for certain, these are compared. Nothing in here but leakproof comparisons: only then are indexes used.
+create or replace function app.joined(a mirror.account, id uuid, address text, number text, key text) returns boolean
+  stable language sql as
+  $$ select a.person_id = id
+         or a.person_id is null and (a.employee_number = number
+              or a.email = address and coalesce(a.employee_number = number, true)
+              or a.external_id = number or a.external_id = key) $$;
 
 -- Has this person left? So say the tools, or the identity provider when none of his accounts may enter any more.
 -- Whom neither knows has not left: an outside auditor is in no tool.
 create or replace function app.has_left(who uuid) returns boolean stable security definer
   set search_path = mirror, pg_temp language sql as
-  $$ select exists (select from mirror.person p where p.tenant_id = app.tenant() and p.id = who
-                    and (p.active is false or p.gone_at is not null))
+  $$ with person as materialized (
+       select p.tenant_id, p.id, lower(p.email) as address, p.employee_number as number, p.source_key as key,
+              p.active is false or p.gone_at is not null as inactive
+         from mirror.person p where p.tenant_id = app.tenant() and p.id = who)
+     select exists (select from person where inactive)
          or (select count(*) > 0 and not bool_or(a.active is true and a.gone_at is null)
-               from mirror.person p join mirror.account a on a.tenant_id = p.tenant_id and app.joined(a, p)
-              where p.tenant_id = app.tenant() and p.id = who) $$;
+               from person p join mirror.account a
+                 on a.tenant_id = p.tenant_id and app.joined(a, p.id, p.address, p.number, p.key)) $$;
 
 -- The people that an account belongs to: one, or several as long as it is not clear.
 create or replace function app.people_of(account uuid) returns setof uuid stable security definer
   set search_path = mirror, pg_temp language sql as
-  $$ select p.id from mirror.account a join mirror.person p on p.tenant_id = a.tenant_id and app.joined(a, p)
+  $$ select p.id from mirror.account a join mirror.person p
+         on p.tenant_id = a.tenant_id and app.joined(a, p.id, lower(p.email), p.employee_number, p.source_key)
       where a.tenant_id = app.tenant() and a.id = account $$;
 
 -- Has the viewer left? A grant of somebody whom no tool knows counts.
