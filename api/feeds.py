@@ -143,7 +143,7 @@ select h.source, h.entity, h.key from unnest(cast(:sources as text[]), cast(:ent
                                              cast(:asked as timestamptz[])) as h (source, entity, key, asked)
   join mirror.record m on m.tenant_id = (select app.tenant()) and m.source = h.source and m.entity = h.entity
    and m.source_key = h.key
- where m.gone_at is null and m.read_at = :never
+ where m.gone_at is null and m.shown_at = :never
 """)
 
 

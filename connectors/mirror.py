@@ -110,16 +110,17 @@ select (select app.tenant()), k.id, k.month, s.payload
 MOVE_HEADS = text("""
 with moved as (
   insert into mirror.record as here (tenant_id, id, source, entity, source_key, kind, version_no, version_at,
-                                     payload_hash, revision_id, read_at)
+                                     payload_hash, revision_id, read_at, shown_at)
   select (select app.tenant()), s.id, s.source, s.entity, s.source_key, s.kind, s.version_no, s.version_at,
          s.payload_hash,
          (select r.id from mirror.revision r
            where r.tenant_id = (select app.tenant()) and r.record_id = s.id and r.version_no = s.version_no
-             and r.payload_hash = s.payload_hash), s.read_at
+             and r.payload_hash = s.payload_hash), s.read_at, s.read_at
     from seen s where s.newest and not s.known order by s.id
   on conflict (tenant_id, id) do update
      set kind = excluded.kind, version_no = excluded.version_no, version_at = excluded.version_at,
          payload_hash = excluded.payload_hash, revision_id = excluded.revision_id, read_at = excluded.read_at,
+         shown_at = greatest(here.shown_at, excluded.read_at),
          gone_at = case when here.gone_at >= excluded.read_at then here.gone_at end
    where (excluded.version_no, excluded.version_at) > (here.version_no, here.version_at)
       or (excluded.version_no = here.version_no and excluded.version_at = here.version_at
@@ -128,20 +129,29 @@ with moved as (
   returning id, kind, revision_id, gone_at)
 insert into head select id, kind, revision_id, gone_at from moved
 """)
-# The tool has the record after all: the very version that stood when it was found gone.
-BRING_BACK = text("""
-insert into head
-select m.id, m.kind, m.revision_id, null from seen s join mirror.record m
-    on m.tenant_id = (select app.tenant()) and m.id = s.id and m.version_no = s.version_no
-   and m.version_at = s.version_at and m.payload_hash = s.payload_hash
- where m.gone_at < s.read_at
-on conflict do nothing
+# The tool has the record after all, in whatever version: what stands for it stands again.
+BACK = text("""
+select m.id, m.kind, m.revision_id
+  from (select id, max(read_at) as shown_at from seen group by id) s
+  join mirror.record m on m.tenant_id = (select app.tenant()) and m.id = s.id
+ where m.gone_at < s.shown_at order by m.id
+""")
+NOTE_BACK = text("""
+insert into mirror.standing (tenant_id, record_id, revision_id, gone, at)
+select (select app.tenant()), id, revision_id, false, now() from mirror.record
+ where tenant_id = (select app.tenant()) and id = any(:ids) order by id
 """)
 SEEN_AGAIN = text("""
-update mirror.record m set read_at = s.read_at, gone_at = case when m.gone_at >= s.read_at then m.gone_at end
-  from seen s
- where m.tenant_id = (select app.tenant()) and m.id = s.id and m.version_no = s.version_no
-   and m.version_at = s.version_at and m.payload_hash = s.payload_hash and m.read_at < s.read_at
+update mirror.record m
+   set shown_at = greatest(m.shown_at, s.shown_at), read_at = case when s.same then s.read_at else m.read_at end,
+       gone_at = case when m.gone_at >= s.shown_at then m.gone_at end
+  from (select n.id, n.read_at, max(n.shown_at) as shown_at, bool_or(n.same) as same from (
+          select s.id, s.read_at, s.newest, max(s.read_at) over (partition by s.id) as shown_at,
+                 s.version_no = r.version_no and s.version_at = r.version_at and s.payload_hash = r.payload_hash
+                   and s.read_at > r.read_at as same
+            from seen s join mirror.record r on r.tenant_id = (select app.tenant()) and r.id = s.id) n
+         where n.newest group by n.id, n.read_at) s
+ where m.tenant_id = (select app.tenant()) and m.id = s.id and (s.same or m.shown_at < s.shown_at)
 """)
 NOTE_STANDING = text("""
 insert into mirror.standing (tenant_id, record_id, revision_id, gone, at)
@@ -151,7 +161,7 @@ select (select app.tenant()), id, revision_id, gone_at is not null, now() from h
 GO = text("""
 with gone as (
   update mirror.record set gone_at = :at
-   where tenant_id = (select app.tenant()) and id = any(:ids) and gone_at is null and read_at < :at
+   where tenant_id = (select app.tenant()) and id = any(:ids) and gone_at is null and shown_at < :at
   returning id, kind, revision_id), noted as (
   insert into mirror.standing (tenant_id, record_id, revision_id, gone, at)
   select (select app.tenant()), id, revision_id, true, now() from gone order by id)
@@ -210,8 +220,9 @@ async def write_versions(
     turned = (await connection.execute(OTHER_KIND, {"reread": reread})).all()
     heads = (await connection.execute(MOVE_HEADS)).rowcount
     repeated = heads < len(newest)  # something stood before and stands still
-    if repeated:
-        heads += (await connection.execute(BRING_BACK)).rowcount
+    back: Sequence[Any] = ()
+    if repeated or len(seen) > len(newest):
+        back = (await connection.execute(BACK)).all()
         await connection.execute(SEEN_AGAIN)
     await connection.execute(NOTE_STANDING)
     if reread:
@@ -229,7 +240,10 @@ async def write_versions(
         await connection.execute(LIST_FAULTS)
     if revisions:
         await connection.execute(LIST_CONFLICTS)
-    return Written(revisions, heads, moved)
+    if back:
+        await connection.execute(NOTE_BACK, {"ids": [row.id for row in back]})
+        moved |= await _typed_gone(connection, back, None)
+    return Written(revisions, heads + len(back), moved)
 
 
 async def mark_gone(connection: AsyncConnection, record_ids: Iterable[UUID], at: datetime) -> frozenset[MirrorKind]:
@@ -239,10 +253,14 @@ async def mark_gone(connection: AsyncConnection, record_ids: Iterable[UUID], at:
     """
     await connection.execute(WRITING)
     given = {"ids": list(record_ids), "at": at}
-    gone = (await connection.execute(GO, given)).all()
-    kinds = frozenset(MirrorKind(row.kind) for row in gone)
+    return await _typed_gone(connection, (await connection.execute(GO, given)).all(), at)
+
+
+async def _typed_gone(connection: AsyncConnection, rows: Sequence[Any], at: datetime | None) -> frozenset[MirrorKind]:
+    """What the records (id, kind) are called in the typed tables goes or comes back with them."""
+    kinds = frozenset(MirrorKind(row.kind) for row in rows)
     for kind in sorted(kinds):
-        await connection.execute(_go(kind), {"ids": [row.id for row in gone if row.kind == kind], "at": at})
+        await connection.execute(_go(kind), {"ids": [row.id for row in rows if row.kind == kind], "at": at})
     return kinds
 
 
@@ -317,7 +335,8 @@ async def _write_typed(connection: AsyncConnection, kind: MirrorKind, newest: di
 def _go(kind: MirrorKind) -> TextClause:
     table = f"mirror.{TYPED[kind].__tablename__}"
     return text(
-        f"update {table} set gone_at = :at where tenant_id = (select app.tenant()) and id = any(:ids)"  # noqa: S608
+        f"""update {table} set gone_at = cast(:at as timestamptz)
+             where tenant_id = (select app.tenant()) and id = any(:ids)"""  # noqa: S608
     )
 
 

@@ -22,7 +22,7 @@ select m.id from unnest(cast(:sources as text[]), cast(:entities as text[]), cas
                         cast(:keys as text[])) as w (source, entity, prefix, keys)
   join mirror.record m on m.tenant_id = (select app.tenant()) and m.source = w.source and m.entity = w.entity
    and m.source_key ~>=~ w.prefix and m.source_key ~<~ (w.prefix || chr(1114111))
- where m.gone_at is null and m.read_at < :at and not m.source_key = any(string_to_array(w.keys, chr(10)))
+ where m.gone_at is null and m.shown_at < :at and not m.source_key = any(string_to_array(w.keys, chr(10)))
 """)
 
 

@@ -48,7 +48,7 @@ select count(*) from stands s join mirror.record m
 ABSENT = text("""
 select m.source_key from mirror.record m
  where m.source = :source and m.entity = :entity and m.gone_at is null
-   and m.read_at < :observed_at and m.version_at < :observed_at
+   and m.shown_at < :observed_at and m.version_at < :observed_at
    and not exists (select from stands s where s.key = m.source_key)
 """)
 THERE_AFTER_ALL = text("""

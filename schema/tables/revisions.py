@@ -87,8 +87,8 @@ class Snapshot(SQLModel, table=True):
 class Record(SQLModel, table=True):
     """The version of each mirrored record that stands: what the typed row shows now.
 
-    `read_at` is when the tool's API last showed just this content. `gone_at` is when the tool was found not to have the
-    record any more; only a later reading of the API brings it back.
+    `read_at` is when the tool's API last showed just this content, `shown_at` when it last showed the record at all.
+    `gone_at` is when the tool was found not to have the record any more; only being shown later brings it back.
     """
 
     __tablename__ = "record"
@@ -116,6 +116,7 @@ class Record(SQLModel, table=True):
     payload_hash: bytes = raw()
     revision_id: int = big()
     read_at: datetime = instant()
+    shown_at: datetime = instant()
     gone_at: datetime | None = maybe_instant()
 
 

@@ -137,11 +137,12 @@ alter table mirror.revision drop column payload;
 alter table mirror.revision enable trigger append_only;
 
 -- What stands, since when it was last seen to stand, and the first lines of the diary.
-alter table mirror.record add column read_at timestamptz;
+alter table mirror.record add column read_at timestamptz, add column shown_at timestamptz;
 update mirror.record m set read_at = case when r.feed = 'WEBHOOK' then timestamptz '0001-01-01 00:00:00+00'
                                           else r.observed_at end
   from mirror.revision r where r.tenant_id = m.tenant_id and r.id = m.revision_id;
-alter table mirror.record alter column read_at set not null;
+update mirror.record set shown_at = read_at;
+alter table mirror.record alter column read_at set not null, alter column shown_at set not null;
 create index record_entity on mirror.record (tenant_id, source, entity);
 create index record_below on mirror.record (tenant_id, source_key text_pattern_ops) where source = 'jira';
 insert into mirror.standing (tenant_id, record_id, revision_id, gone, at)
@@ -153,5 +154,6 @@ create trigger append_only before update or delete or truncate on mirror.snapsho
 
 alter table mirror.task_sla add column vendor_id uuid;
 alter table ops.outbox add column premise bigint, add column next_at timestamptz;
+create index outbox_record on ops.outbox (tenant_id, target, record, created_at);
 
 reset role;
