@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache, partial
-from typing import Any
 
 from sqlalchemy import text
 
@@ -18,6 +17,7 @@ from api.settings import Settings
 from connectors.governor import Governor
 from connectors.jira import deliver as jira_deliver
 from connectors.jira import pull as jira_pull
+from connectors.jira import sweep as jira_sweep
 from connectors.jira.contract import Contract as JiraContract
 from connectors.jira.site import JiraConfig, connect
 from connectors.outbox import Deliverer, Write
@@ -81,8 +81,8 @@ class Sources:
                 Source.JIRA,
                 "issue",
                 lambda since, feed, _cursor: jira_pull.poll(site, since, feed),
-                lambda: _jira_sweep().sweep(site, "issue"),
-                lambda key: _jira_sweep().exists(site, "issue", key),
+                lambda: jira_sweep.sweep(site, "issue"),
+                lambda key: jira_sweep.exists(site, "issue", key),
             )
 
     @property
@@ -105,12 +105,6 @@ class Sources:
                 yield from jira_pull.refetch(self.jira, sorted(keys), Feed.SWEEP)
             elif source is Source.SERVICENOW and self.servicenow:
                 yield from servicenow_pull.refetch(self.servicenow, entity, sorted(keys), Feed.SWEEP)
-
-
-def _jira_sweep() -> Any:
-    from connectors.jira import sweep
-
-    return sweep
 
 
 @cache
@@ -151,7 +145,8 @@ async def under(store: Store, settings: Settings, counting: Mapping[Source, Cont
     if settings.jira.url:
         site = settings.jira
         found[Source.JIRA] = await completed(store, counting[Source.JIRA])
-        jira = JiraConfig(site.url, site.user, site.token, site.projects, found[Source.JIRA].tool)
+        governor = governor_of(site.url, site.user or "bearer")
+        jira = JiraConfig(site.url, site.user, site.token, site.projects, found[Source.JIRA].tool, governor)
     return Sources(servicenow, jira, found)
 
 
