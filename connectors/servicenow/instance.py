@@ -10,22 +10,23 @@ machine alone.
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import orjson
 import requests
 from requests.auth import HTTPBasicAuth
 
-from connectors.governor import Busy, Governor
+from connectors import limits
+from connectors.governor import Busy, Governor, Purpose
 from connectors.servicenow import queries
 from connectors.servicenow.contract import Contract
-from connectors.servicenow.login import Bearer, Session, token_of, wait_seconds
+from connectors.servicenow.login import UNDATED, Bearer, Session, token_of
 from connectors.source import SourceRefused, SourceUnavailable
 from engine.refusal import Code, Refused
 
@@ -34,6 +35,7 @@ with warnings.catch_warnings():  # old helpers of pysnow warn while they are imp
     import pysnow
 
 API, AGGREGATE_API = "/api/now/v2", "/api/now"
+T = TypeVar("T")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 TIMEOUT_SECONDS = 65
 ADVICE: Mapping[int, str] = {
@@ -107,6 +109,7 @@ class Instance:
     config: ServiceNowConfig
     client: Any
     session: requests.Session
+    purpose: Purpose  # what the governor may put last when the instance limits us
 
     def resource(self, table: str, what: str = "table", api: str = API) -> Any:
         """Never used twice."""
@@ -114,7 +117,7 @@ class Instance:
 
 
 @contextmanager
-def connect(config: ServiceNowConfig) -> Iterator[Instance]:
+def connect(config: ServiceNowConfig, purpose: Purpose = Purpose.POLL) -> Iterator[Instance]:
     address = urlsplit(config.url)
     with Session() as session:
         session.trust_env = False  # no proxies and no .netrc: credentials go where the configuration says
@@ -123,7 +126,12 @@ def connect(config: ServiceNowConfig) -> Iterator[Instance]:
         else:
             session.auth = HTTPBasicAuth(config.user, config.password)
         client = pysnow.Client(host=address.netloc, use_ssl=address.scheme == "https", session=session)
-        yield Instance(config, client, session)
+        yield Instance(config, client, session, purpose)
+
+
+def governed(instance: Instance, scopes: Sequence[str], request: Callable[[], T]) -> T:
+    """The answer of a read, whenever the governor lets it out."""
+    return instance.config.governor.call(request, purpose=instance.purpose, scopes=scopes)
 
 
 def read(
@@ -131,6 +139,7 @@ def read(
     count: bool = True,
 ) -> Answer:  # fmt: skip
     """One page of a query, under the governor."""
+    scopes = limits.servicenow_scopes(table)
 
     def request() -> Answer:
         resource = instance.resource(table)
@@ -145,13 +154,14 @@ def read(
                 "sysparm_no_count": "false" if count else "true",
             }
         )
-        return judge(send(instance, resource, "GET", f"reading {table}"), f"reading {table}")
+        return judge(send(instance, scopes, resource, "GET", f"reading {table}"), f"reading {table}")
 
-    return instance.config.governor.call(request)
+    return governed(instance, scopes, request)
 
 
 def count_rows(instance: Instance, table: str, query: str) -> Count:
     """How many rows the instance counts, by its Aggregate API. It knows rights on the table, not those on rows."""
+    scopes = (f"stats {table}",)  # another resource, which another rule may limit
 
     def request() -> Count:
         doing = f"counting {table}"
@@ -159,42 +169,47 @@ def count_rows(instance: Instance, table: str, query: str) -> Count:
         resource.parameters.query = query
         resource.parameters.add_custom({"sysparm_count": "true"})
         try:
-            response = send(instance, resource, "GET", doing)
+            response = send(instance, scopes, resource, "GET", doing)
             return Count(int(_parsed(response, doing)["result"]["stats"]["count"]), _clock(response.headers))
         except (PageRejected, KeyError, TypeError, ValueError) as error:
             raise Busy(f"ServiceNow gave no number while {doing}.") from error
 
-    return instance.config.governor.call(request)
+    return governed(instance, scopes, request)
 
 
 def is_found(instance: Instance, table: str, sys_id: str) -> bool:
     """Whether the instance shows the record. A 404 says no: it does not exist, or it is hidden from us."""
+    scopes = limits.servicenow_scopes(table)
 
     def request() -> bool:
         doing, wanted = f"looking for a record of {table}", queries.sys_id(sys_id)
         resource = instance.resource(table)
         resource.parameters.fields = ["sys_id"]
         resource.parameters.add_custom({"sysparm_exclude_reference_link": "true"})
-        response = _answered(instance, resource, "GET", doing, path_append=f"/{wanted}")
+        response = _answered(instance, scopes, resource, "GET", doing, path_append=f"/{wanted}")
         if response.status_code == 404 and _error(response).startswith("No Record found"):
             return False
-        row = _parsed(_accepted(response, doing), doing).get("result")
+        row = _parsed(accepted(response, doing), doing).get("result")
         if not isinstance(row, dict) or row.get("sys_id") != wanted:
             raise PageRejected(f"ServiceNow gave another record while {doing}.")
         return True
 
     try:
-        return instance.config.governor.call(request)
+        return governed(instance, scopes, request)
     except PageRejected as rejected:
         raise SourceUnavailable(str(rejected)) from rejected
 
 
-def send(instance: Instance, resource: Any, method: str, doing: str, **more: Any) -> requests.Response:
+def send(
+    instance: Instance, scopes: Sequence[str], resource: Any, method: str, doing: str, **more: Any
+) -> requests.Response:
     """One request; the raw answer when it is a 2xx. A rejected token is replaced once."""
-    return _accepted(_answered(instance, resource, method, doing, **more), doing)
+    return accepted(_answered(instance, scopes, resource, method, doing, **more), doing)
 
 
-def _answered(instance: Instance, resource: Any, method: str, doing: str, **more: Any) -> requests.Response:
+def _answered(
+    instance: Instance, scopes: Sequence[str], resource: Any, method: str, doing: str, **more: Any
+) -> requests.Response:
     try:
         response: requests.Response = resource.request(method, **more)._response
         if response.status_code == 401 and isinstance(instance.session.auth, Bearer):
@@ -204,13 +219,23 @@ def _answered(instance: Instance, resource: Any, method: str, doing: str, **more
         raise PageRejected(f"ServiceNow's answer was cut while {doing}.") from error
     except requests.RequestException as error:
         raise Busy(f"ServiceNow did not answer while {doing} ({type(error).__name__}).") from error
+    if 200 <= response.status_code < 300:
+        instance.config.governor.hear(_told(response), scopes)
     return response
 
 
-def _accepted(response: requests.Response, doing: str) -> requests.Response:
+def _told(response: requests.Response) -> limits.Told:
+    """What the answer says about limits. When a limit ends is told by the instance's clock, or not at all."""
+    headers = dict(response.headers)
+    if "Date" not in response.headers:
+        headers = {name: value for name, value in headers.items() if name.lower() != "x-ratelimit-reset"}
+    return limits.servicenow(response.status_code, headers, UNDATED)
+
+
+def accepted(response: requests.Response, doing: str) -> requests.Response:
     status = response.status_code
     if status == 429 or status >= 500:
-        raise Busy(f"ServiceNow cannot serve us now while {doing} (status {status}).", wait_seconds(response.headers))
+        raise Busy(f"ServiceNow cannot serve us now while {doing} (status {status}).", told=_told(response))
     page = 200 <= status < 300 and response.headers.get("Content-Type", "").startswith("text/html")
     if page or 300 <= status < 400:
         raise SourceRefused(f"ServiceNow showed a login page while {doing}. {ADVICE[302]}")

@@ -9,19 +9,22 @@ monotonic.
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import lru_cache
 
 import httpx
 import requests
 from requests.auth import AuthBase
 
+from connectors import limits
 from connectors.governor import Busy
 from connectors.source import SourceRefused
 
 TOKEN_LIFE_SHARE = 0.8
 DEFAULT_TOKEN_SECONDS = 1_800.0
+UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Session(requests.Session):
@@ -62,7 +65,10 @@ class Token:
         except httpx.TransportError as error:
             raise Busy(f"ServiceNow did not answer the request for a token ({type(error).__name__}).") from error
         if answer.status_code == 429 or answer.status_code >= 500:
-            raise Busy(f"ServiceNow gave no token now ({answer.status_code}).", wait_seconds(answer.headers))
+            told = limits.servicenow(
+                answer.status_code, {"Retry-After": answer.headers.get("Retry-After", "")}, UNDATED
+            )
+            raise Busy(f"ServiceNow gave no token now ({answer.status_code}).", told=told)
         try:
             given = answer.json()
             text, life = given["access_token"], float(given.get("expires_in", DEFAULT_TOKEN_SECONDS))
@@ -92,9 +98,3 @@ class Bearer(AuthBase):
 
     def lost(self) -> None:
         self._token.forget(self._used)
-
-
-def wait_seconds(headers: Mapping[str, str]) -> float | None:
-    """What Retry-After says, where it says seconds."""
-    text = headers.get("Retry-After", "").strip()
-    return float(text) if text.isascii() and text.isdigit() else None

@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from connectors.governor import Purpose
 from connectors.servicenow import queries
 from connectors.servicenow.contract import Shape
 from connectors.servicenow.instance import Instance, ServiceNowConfig, TableAbsent, connect
@@ -43,7 +44,7 @@ def poll(
     if cursor is not None:
         since, began, place = _resumed(shape, cursor)
     changed = "" if since is None else f"{shape.time}>={queries.stamp(since)}^"
-    with connect(config) as instance:
+    with connect(config, Purpose.SWEEP if feed is Feed.SWEEP else Purpose.POLL) as instance:
         query = whole(instance, shape, changed)
         try:
             for leaf in drain(query, place):
@@ -59,7 +60,7 @@ def refetch(config: ServiceNowConfig, entity: str, ids: Sequence[str], feed: Fee
     """These records as they are now. An absent one is no proof of deletion: it may be hidden from us."""
     shape = shape_of(config, entity)
     wanted = sorted({queries.sys_id(sys_id) for sys_id in ids})
-    with connect(config) as instance:
+    with connect(config, Purpose.REFETCH) as instance:
         for start in range(0, len(wanted), IDS_A_REQUEST):
             these = f"sys_idIN{','.join(wanted[start : start + IDS_A_REQUEST])}^"
             for leaf in drain(Query(instance, shape, shape.asked, f"{shape.base}{these}", config.page_size)):

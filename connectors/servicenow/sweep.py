@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from connectors.governor import Purpose
 from connectors.servicenow import columns, queries
 from connectors.servicenow.columns import Unusable
 from connectors.servicenow.contract import Shape
@@ -49,7 +50,7 @@ def sweep(config: ServiceNowConfig, entity: str) -> KeySet:
     if shape.by_record:
         why = f"{entity} is read for single records only, so nothing can be said about all of it."
         return KeySet(Source.SERVICENOW, entity, keys, False, began, why)
-    with connect(config) as instance:
+    with connect(config, Purpose.SWEEP) as instance:
         try:
             counted = count_rows(instance, entity, shape.base.removesuffix("^"))
             began = counted.observed_at
@@ -73,14 +74,14 @@ def sweep(config: ServiceNowConfig, entity: str) -> KeySet:
 def exists(config: ServiceNowConfig, entity: str, key: str) -> bool:
     """Whether the instance shows this record now. Anything but a clear yes or no raises."""
     shape_of(config, entity)
-    with connect(config) as instance:
+    with connect(config, Purpose.SWEEP) as instance:
         return is_found(instance, entity, key)
 
 
 def deleted_hints(config: ServiceNowConfig, entity: str, since: datetime) -> list[Hint]:
     """Records that the instance says it has deleted since then. That it names none proves nothing."""
     shape_of(config, entity)
-    with connect(config) as instance:
+    with connect(config, Purpose.SWEEP) as instance:
         return _deleted(instance, entity, since)
 
 
