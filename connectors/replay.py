@@ -133,30 +133,26 @@ async def waiting(store: Store, source: str = "", entity: str = "") -> list[Wait
     return [Waiting(Source(row.source), row.entity, row.began_at, UUID(row.cursor)) for row in rows]
 
 
-async def replay(
-    store: Store, entity: Waiting, translator: Translator, restore: Restore, say: Say, most: int = BATCH_RECORDS
-) -> Replayed:
+async def replay(store: Store, entity: Waiting, translator: Translator, restore: Restore, say: Say) -> Replayed:
     """Read all standing records of one entity again, batch after batch, each with its progress in one transaction."""
     scope = {"source": entity.source, "entity": entity.entity}
     async with store.begin(DbRole.WORKER, read_only=True) as connection:
         counted = (await connection.execute(COUNT, {**scope, "after": entity.after})).one()
     total, seen = Replayed(), int(counted.done)
-    while (batch := await _batch(store, scope, translator, restore, most)) is not None:
+    while (batch := await _batch(store, scope, translator, restore)) is not None:
         total += batch
         seen += batch.records
         say(f"replayed {entity.source} {entity.entity}: {seen} of {counted.records} records")
     return total
 
 
-async def _batch(
-    store: Store, scope: Mapping[str, Any], translator: Translator, restore: Restore, most: int
-) -> Replayed | None:
+async def _batch(store: Store, scope: Mapping[str, Any], translator: Translator, restore: Restore) -> Replayed | None:
     """One batch; None when there is nothing left, or somebody else is at it."""
     async with store.begin(DbRole.WORKER) as connection:
         cursor = await connection.scalar(CLAIM, scope)
         if cursor is None:
             return None
-        rows = (await connection.execute(BATCH, {**scope, "after": UUID(cursor), "count": most})).all()
+        rows = (await connection.execute(BATCH, {**scope, "after": UUID(cursor), "count": BATCH_RECORDS})).all()
         if not rows:
             await connection.execute(DONE, scope)
             return None
