@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
@@ -30,8 +30,7 @@ NEVER = datetime(1, 1, 1, tzinfo=UTC)
 KEY_COLUMNS = ("id", "source", "source_key")
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(NamedTuple):
     """One version, and the delivery in which it was seen."""
 
     version: Version
