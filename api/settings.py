@@ -5,6 +5,7 @@ Refuses: a value that cannot be meant, with the name of the variable; and stand-
 sandbox) in production.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,6 +17,8 @@ from engine.refusal import Code, Refused
 from engine.words import Role
 
 PREFIX = "EVENHAND_"
+# where scores may be written back to; a tool that is not connected gets nothing
+WRITEBACK = ("servicenow.table", "servicenow.column", "jira.property", "jira.dashboard", "jira.link")
 
 
 class Environment(StrEnum):
@@ -34,6 +37,7 @@ class ServiceNowSettings:
     client_secret: str = field(default="", repr=False)
     webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
     contract: Path | None = None  # a data contract of the customer's own, instead of the standard one
+    score_column: str = "u_evenhand_score"  # of the incident, for the write-back servicenow.column
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class JiraSettings:
     projects: tuple[str, ...] = ("OPS",)
     contract: Path | None = None
     webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    dashboard_items: tuple[str, ...] = ()  # "dashboard/item" each, for the write-back jira.dashboard
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class Settings:
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
     frame_ancestors: tuple[str, ...] = ()
     introspection: bool = True
+    writeback: tuple[str, ...] = ("servicenow.table", "jira.property")
     servicenow: ServiceNowSettings = ServiceNowSettings()
     jira: JiraSettings = JiraSettings()
     scim_roles: tuple[tuple[str, Role], ...] = ()  # name of a group -> the role that it asks for
@@ -84,6 +90,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         public_url=public_url,
         hosts=take("HOSTS", _words, tuple(dict.fromkeys([named, "127.0.0.1", "localhost", "[::1]"]))),
         frame_ancestors=take("FRAME_ANCESTORS", origins, ()),
+        writeback=take("WRITEBACK", _writeback, ("servicenow.table", "jira.property")),
         introspection=take("GRAPHQL_INTROSPECTION", _yes, environment is Environment.DEVELOPMENT),
         servicenow=ServiceNowSettings(
             url=take("SERVICENOW_URL", _web_address, ""),
@@ -93,6 +100,7 @@ def read(environ: Mapping[str, str]) -> Settings:
             client_secret=take("SERVICENOW_CLIENT_SECRET", str, ""),
             webhook_secrets=_secrets(take, "SERVICENOW"),
             contract=take("SERVICENOW_CONTRACT", _file, None),
+            score_column=take("SERVICENOW_SCORE_COLUMN", _own_column, "u_evenhand_score"),
         ),
         jira=JiraSettings(
             url=take("JIRA_URL", _web_address, ""),
@@ -101,6 +109,7 @@ def read(environ: Mapping[str, str]) -> Settings:
             webhook_secrets=_secrets(take, "JIRA"),
             projects=take("JIRA_PROJECTS", _words, ("OPS",)),
             contract=take("JIRA_CONTRACT", _file, None),
+            dashboard_items=take("JIRA_DASHBOARD_ITEMS", _items, ()),
         ),
         scim_roles=take("SCIM_ROLES", _roles, ()),
     )
@@ -186,6 +195,25 @@ def _roles(text: str) -> tuple[tuple[str, Role], ...]:
             f"it is written like 'Name of a group=HR, Other group=AUDITOR'; roles are {', '.join(askable)}"
         )
     return tuple((name, Role(role)) for name, role in given.items())
+
+
+def _writeback(text: str) -> tuple[str, ...]:
+    found = () if text == "none" else _words(text)
+    if unknown := [word for word in found if word not in WRITEBACK]:
+        raise ValueError(f"{len(unknown)} of its words name no target; there are {', '.join(WRITEBACK)}, and none")
+    return found
+
+
+def _own_column(text: str) -> str:
+    if not re.fullmatch(r"u_[a-z0-9_]{1,60}", text):
+        raise ValueError("a column that we may write to is a custom one: u_ and small letters")
+    return text
+
+
+def _items(text: str) -> tuple[str, ...]:
+    if not all(re.fullmatch(r"[0-9]{1,20}/[0-9]{1,20}", word) for word in _words(text)):
+        raise ValueError("each item is written like 10000/10010: the dashboard's id and the item's")
+    return _words(text)
 
 
 def _yes(text: str) -> bool:

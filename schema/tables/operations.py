@@ -44,6 +44,7 @@ class Outbox(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("state in ('READY', 'SENDING', 'DONE', 'UNKNOWN', 'FAILED')", name="state_word"),
         Index("outbox_ready", "tenant_id", "created_at", postgresql_where=text("state in ('READY', 'UNKNOWN')")),
+        Index("outbox_record", "tenant_id", "target", "record", "created_at"),
         SCHEMA,
     )
     tenant_id: UUID = Field(primary_key=True)

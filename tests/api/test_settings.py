@@ -56,6 +56,9 @@ def test_values_are_taken() -> None:
         ("FRAME_ANCESTORS", "https://a@example.com"),
         ("FRAME_ANCESTORS", "'self'"),
         ("GRAPHQL_INTROSPECTION", "maybe"),
+        ("WRITEBACK", "servicenow.table servicenow.tables"),
+        ("SERVICENOW_SCORE_COLUMN", "priority"),
+        ("JIRA_DASHBOARD_ITEMS", "777"),
     ],
 )
 def test_a_value_that_cannot_be_meant_is_refused_by_name(name: str, value: str) -> None:
