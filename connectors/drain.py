@@ -18,6 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from connectors.echo import mark_echoes
 from connectors.hints import note_hints, note_suspicions
 from connectors.issues import Fault, list_unplaced
 from connectors.mirror import Sighting, Written, write_versions
@@ -215,13 +216,17 @@ async def _drain_batch(
         readings = await asyncio.to_thread(_read_all, claimed, translators)
         read.set_result(len(claimed))
         async with turn:
-            drained = await _write_batch(connection, readings)
+            drained = await _write_batch(connection, readings, translators)
             await connection.commit()
         return drained
 
 
-async def _write_batch(connection: AsyncConnection, readings: Sequence[Reading]) -> Drained:
-    sightings = [sighting for reading in readings for sighting in reading.sightings]
+async def _write_batch(
+    connection: AsyncConnection, readings: Sequence[Reading], translators: Mapping[Source, Translator]
+) -> Drained:
+    accounts = {source: translator.accounts for source, translator in translators.items()}
+    seen = [sighting for reading in readings for sighting in reading.sightings]
+    sightings = await mark_echoes(connection, seen, accounts)
     faults = [fault for reading in readings for fault in reading.faults]
     written, refused = await _write_or_split(connection, sightings)
     faults += refused

@@ -166,4 +166,5 @@ class Translator:
 
     translate: Callable[[str, Mapping[str, Any], datetime], Iterable[Version]]
     read_hook: Callable[[Mapping[str, Any]], Hook]
+    accounts: frozenset[str] = frozenset()  # our own at the tool: what they change may be our writes coming back
     wholes: Callable[[str, Mapping[str, Any]], Iterable[Whole]] = lambda _entity, _record: ()
