@@ -75,7 +75,7 @@ def _zone(instance: Instance) -> Check:
     fix = "Set the integration user's time zone to GMT, and its language to English."
     try:
         query = OURSELVES if not user else queries.one_of("user_name", [user])
-        rows = _one(instance, "sys_user", query, ("user_name", "time_zone"), 2).rows
+        rows = _one(instance, "sys_user", query, ("sys_id", "user_name", "time_zone"), 2).rows
     except (Refused, *_LOST) as error:  # a name that cannot stand in a query, or a right that is missing
         return Check("time zone", WARN, f"The integration user's time zone cannot be read ({error}).", fix)
     if len(rows) != 1 or (user and rows[0].get("user_name") != user):
