@@ -16,8 +16,11 @@ Raw = Mapping[str, Any]
 ZONED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d{4}")
 # addresses, and what a person or an administrator can change elsewhere without touching the issue
 ELSEWHERE = frozenset(
-    {"self", "avatarUrls", "iconUrl", "displayName", "active", "timeZone", "_links", "_expands", "description"}
-)
+    {
+        "self", "avatarUrls", "iconUrl", "displayName", "active", "timeZone", "_links", "_expands", "description",
+        "canAnswerApproval",
+    }
+)  # fmt: skip
 REQUEST_TYPE = ("id", "name", "serviceDeskId")
 
 
@@ -32,25 +35,27 @@ def issue_content(record: Raw) -> bytes:
     held = {name: _value(value) for name, value in fields.items()}
     if isinstance(request_type, str) and request_type in fields:
         held[request_type] = _request_type(fields[request_type])
-    return canonical(
-        {name: value for name, value in record.items() if name not in ("self", "expand")} | {"fields": held}
-    )
+    kept = {name: value for name, value in record.items() if name not in ("self", "expand")} | {"fields": held}
+    if "approvals" in record:
+        kept["approvals"] = lasting(record["approvals"])
+    return canonical(kept)
 
 
 def _value(value: Any) -> Any:
     if isinstance(value, str) and ZONED.fullmatch(value):
         at = moment(value)
         return at.isoformat(timespec="milliseconds") if at is not None else value
-    return _lasting(value)
+    return lasting(value)
 
 
-def _lasting(value: Any) -> Any:
+def lasting(value: Any) -> Any:
+    """Without what somebody can change elsewhere, and what only follows from who looks."""
     if isinstance(value, dict):
-        return {name: _lasting(part) for name, part in value.items() if name not in ELSEWHERE}
-    return [_lasting(part) for part in value] if isinstance(value, list) else value
+        return {name: lasting(part) for name, part in value.items() if name not in ELSEWHERE}
+    return [lasting(part) for part in value] if isinstance(value, list) else value
 
 
 def _request_type(value: Any) -> Any:
     """Its state is told with words such as "today"; the type alone is content."""
     kind = value.get("requestType") if isinstance(value, dict) else None
-    return {name: kind.get(name) for name in REQUEST_TYPE} if isinstance(kind, dict) else _lasting(value)
+    return {name: kind.get(name) for name in REQUEST_TYPE} if isinstance(kind, dict) else lasting(value)

@@ -19,6 +19,7 @@ from connectors.jira.changelog import Logs, changelogs
 from connectors.jira.desk import desk
 from connectors.jira.search import PAGE, RECONCILE_MOST, Question, search
 from connectors.jira.site import Edition, JiraConfig, Site, clock, connect
+from connectors.jira.times import moment
 from connectors.source import Page
 from engine.refusal import Code, Refused
 from engine.words import Feed, MirrorKind, Source
@@ -32,6 +33,7 @@ OVERLAP: Mapping[Edition, timedelta] = {
     Edition.CLOUD: timedelta(minutes=15),
     Edition.DATA_CENTER: timedelta(minutes=2),
 }
+AT_ONCE = timedelta(seconds=2)  # an issue and the changelog entry of the same edit are stamped one after the other
 PURPOSE: Mapping[Feed, Purpose] = {Feed.SWEEP: Purpose.SWEEP}
 Raw = dict[str, Any]
 
@@ -131,10 +133,10 @@ def _pages(site: Site, issues: Sequence[Raw], feed: Feed, observed_at: datetime)
     """The issues of one search page with what belongs to them, as up to three pages."""
     if not issues:
         return
-    known = [issue for issue in issues if isinstance(issue, dict) and issue.get("id")]
+    issues, logs = _agreeing(site, issues)
+    known = [issue for issue in issues if _known(issue)]
     ids = [str(issue["id"]) for issue in known]
     changes = [str(issue["id"]) for issue in known if _kind(site, issue) is MirrorKind.CHANGE]
-    logs = changelogs(site, known)
     asked = desk(site, [(number, "sla") for number in ids] + [(number, "approval") for number in changes])
     approvals = {number: asked[number, "approval"] for number in changes}
     yield _page(site, "issue", feed, [_whole(site, issue, logs, approvals) for issue in issues], observed_at)
@@ -149,6 +151,29 @@ def _pages(site: Site, issues: Sequence[Raw], feed: Feed, observed_at: datetime)
         yield _page(site, "request_sla", feed, clocks, observed_at)
 
 
+def _agreeing(site: Site, issues: Sequence[Raw]) -> tuple[list[Raw], Logs]:
+    """The issues with changelogs that are no newer than they: one that search was late for is read again by id."""
+    logs = dict(changelogs(site, [issue for issue in issues if _known(issue)]))
+    behind = {str(issue["id"]) for issue in issues if _known(issue) and _behind(issue, logs[str(issue["id"])])}
+    if not behind:
+        return list(issues), logs
+    read = {issue_id: one(site, issue_id) for issue_id in sorted(behind)}
+    again = [issue for issue in read.values() if issue is not None]
+    logs |= changelogs(site, again)
+    current = [read[str(issue["id"])] if _known(issue) and str(issue["id"]) in read else issue for issue in issues]
+    return [issue for issue in current if issue is not None], logs
+
+
+def _known(issue: Any) -> bool:
+    return isinstance(issue, dict) and bool(issue.get("id"))
+
+
+def _behind(issue: Raw, log: list[Raw] | None) -> bool:
+    updated = moment((issue.get("fields") or {}).get("updated"))
+    newest = max((at for entry in log or () if (at := moment(entry.get("created")))), default=None)
+    return updated is not None and newest is not None and newest > updated + AT_ONCE
+
+
 def _course(issue: Raw, logs: Logs) -> Raw:
     """What a clock's pauses follow from: the issue's changes of status; None when they are not all known."""
     issue_id, fields = str(issue["id"]), issue.get("fields") or {}
@@ -160,7 +185,7 @@ def _course(issue: Raw, logs: Logs) -> Raw:
 
 def _whole(site: Site, issue: Raw, logs: Logs, approvals: Mapping[str, list[Raw] | None]) -> Raw:
     """The issue with its changelog, its approvals, and the meaning of its fields. One without id stays as it is."""
-    if not isinstance(issue, dict) or not issue.get("id"):
+    if not _known(issue):
         return issue
     issue_id = str(issue["id"])
     more: Raw = {"changelog": logs.get(issue_id), "field_ids": dict(site.fields)}

@@ -12,7 +12,7 @@ from functools import partial
 from hashlib import sha256
 from typing import Any, NoReturn, TypeGuard
 
-from connectors.jira.content import canonical, issue_content
+from connectors.jira.content import canonical, issue_content, lasting
 from connectors.jira.contract import Contract
 from connectors.jira.course import course_of, objects, paused_seconds
 from connectors.jira.hooks import read_hook
@@ -97,7 +97,7 @@ def _approval(record: Raw, contract: Contract, observed_at: datetime) -> Iterato
         _refuse(None, record, "id", approval.get("id"), "The approval has no id.")
     name = f"{issue_id}:{approval['id']}"
     settled = str(approval.get("finalDecision")) in SETTLED
-    about = {key: value for key, value in approval.items() if key not in ("approvers", "canAnswerApproval")}
+    about = {key: value for key, value in approval.items() if key != "approvers"}
     for answer in approval["approvers"]:
         user = _held(answer, "approver")
         account = account_of(user)
@@ -115,7 +115,7 @@ def _approval(record: Raw, contract: Contract, observed_at: datetime) -> Iterato
             "source_state": reading.text("decision", said),
             "acted_by": None,
         }
-        content = {"issueId": issue_id, "approval": about, "answer": answer}
+        content = {"issueId": issue_id, "approval": lasting(about), "answer": lasting(answer)}
         kind = MirrorKind.CHANGE_APPROVAL
         yield _observed("request_approval", f"{name}:{account}", kind, content, values, reading, observed_at)
 

@@ -4,7 +4,7 @@ import dataclasses
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -17,9 +17,11 @@ from connectors.governor import Governor
 from connectors.jira.contract import Contract, plain_contract, read_contract
 from connectors.jira.site import JiraConfig
 from connectors.sandbox.company import Company, generate
+from connectors.sandbox.company_small import small_company
 from connectors.sandbox.jira import routes
 from connectors.sandbox.jira_project import open_site
-from connectors.sandbox.jira_state import JiraState
+from connectors.sandbox.jira_small import small_site
+from connectors.sandbox.jira_state import CLOUD, DATA_CENTER, JiraState
 
 
 @dataclasses.dataclass
@@ -106,3 +108,44 @@ def jira_config(jira_url: str, jira_state: JiraState, jira_contract: Contract) -
     patience = Patience()
     governor = Governor(attempts=1, clock=lambda: patience.now, sleep=patience.sleep, dice=lambda: 0.0)
     return JiraConfig(jira_url, jira_state.email, jira_state.token, ("OPS",), jira_contract, governor)
+
+
+@pytest.fixture(scope="session")
+def small_world() -> Company:
+    """A dozen people and two services, for sites of 25 issues that tests may do anything to."""
+    company, _ = small_company(7, "evenhand.integration")
+    return company
+
+
+@pytest.fixture(params=[CLOUD, DATA_CENTER])
+def profile(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def small(small_world: Company, profile: str) -> JiraState:
+    """A site of its own for every test, of either edition."""
+    return small_site(small_world, profile)
+
+
+@pytest.fixture
+def serve_site(jira_server: tuple[str, dict[str, ASGIApp]]) -> Callable[[JiraState], JiraConfig]:
+    """Puts a site behind the server. Cloud is entered with an address and a token, Data Center with a token alone."""
+    url, site = jira_server
+
+    def serve(state: JiraState) -> JiraConfig:
+        site["now"] = Starlette(routes=[Mount("/jira", routes=routes(state))])
+        people = {account: person.sys_id for account, person in state.people.items()}
+        plain = read_contract(plain_contract())
+        contract = dataclasses.replace(plain, services=state.services, teams=state.teams, people=people)
+        patience = Patience()
+        governor = Governor(attempts=1, clock=lambda: patience.now, sleep=patience.sleep, dice=lambda: 0.0)
+        email = "" if state.data_center else state.email
+        return JiraConfig(url, email, state.token, ("OPS",), contract, governor)
+
+    return serve
+
+
+@pytest.fixture
+def small_config(serve_site: Callable[[JiraState], JiraConfig], small: JiraState) -> JiraConfig:
+    return serve_site(small)
