@@ -120,7 +120,7 @@ async def drain_all(house: House) -> Drained:
     sources = await connected(house.store, house.settings)
     drained = await drain(house.store, sources.translators)
     for _ in range(MOST_ROUNDS):
-        asked = await due_hints(house.store, sources.contracts)
+        asked = await due_hints(house.store, sources.awake(house.clock()))
         if not asked:
             break
         await read_again(house, sources, asked)

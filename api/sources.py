@@ -21,6 +21,7 @@ from connectors.jira import sweep as jira_sweep
 from connectors.jira.contract import Contract as JiraContract
 from connectors.jira.site import JiraConfig, connect
 from connectors.outbox import Deliverer, Write
+from connectors.schedule import due
 from connectors.servicenow import contract as servicenow_contract
 from connectors.servicenow import deliver as servicenow_deliver
 from connectors.servicenow import pull as servicenow_pull
@@ -62,6 +63,10 @@ class Sources:
     @property
     def translators(self) -> Mapping[Source, Translator]:
         return {source: contract.translator for source, contract in self.contracts.items()}
+
+    def awake(self, now: datetime) -> list[Source]:
+        """The tools that may be asked now: those that are not in a blackout of their contract."""
+        return [s for s, contract in self.contracts.items() if due(contract.terms.schedule, now, None, None).poll]
 
     @property
     def readings(self) -> Iterator[Reading]:

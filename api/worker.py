@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from api import rhythm
 from api.actions import runs, writebacks
 from api.feeds import drain_all, poll_all
 from api.house import House
@@ -23,7 +24,8 @@ from connectors.source import SourceRefused, SourceUnavailable
 from engine.refusal import Code, Refused
 
 LOG = logging.getLogger("evenhand.worker")
-DRAIN_EVERY_SECONDS, SCORE_EVERY_SECONDS, POLL_EVERY_SECONDS = 0.5, 15, 60
+DRAIN_EVERY_SECONDS, SCORE_EVERY_SECONDS = 0.5, 15
+TURN_EVERY_SECONDS, TEND_EVERY_SECONDS = 5, 300  # how often it is asked what contracts say is due
 
 
 async def sequence(house: House) -> None:
@@ -50,6 +52,7 @@ def spare_the_collector() -> None:
 async def sync_once(settings: Settings) -> dict[str, Any]:
     spare_the_collector()
     async with open_house(settings) as house:
+        await rhythm.begin(house)
         drained = await poll_all(house)
         return {"deliveries": drained.deliveries, "revisions": drained.revisions, "records": drained.heads}
 
@@ -64,7 +67,9 @@ async def work(settings: Settings, once: bool) -> None:
 
 
 async def round_of_work(house: House) -> None:
+    await rhythm.begin(house)
     await poll_all(house)
+    await rhythm.tend(house)
     await score(house)
 
 
@@ -82,10 +87,13 @@ async def score(house: House) -> None:
 
 async def go_on(house: House) -> None:
     """All jobs in their rhythm, until cancelled. A tool that fails is tried again; the others go on."""
+    known = rhythm.Rhythm()
+    await rhythm.begin(house)
     await asyncio.gather(
         every(DRAIN_EVERY_SECONDS, lambda: drain_all(house)),
         every(SCORE_EVERY_SECONDS, lambda: score(house)),
-        every(POLL_EVERY_SECONDS, lambda: poll_all(house)),
+        every(TURN_EVERY_SECONDS, lambda: rhythm.turn(house, known)),
+        every(TEND_EVERY_SECONDS, lambda: rhythm.tend(house)),
     )
 
 

@@ -108,23 +108,33 @@ class Checked:
 
 def check(rules: Mapping[MirrorKind, tuple[Rule, ...]], version: Version) -> Checked:
     """Hold one translated version against the rules that it can break alone."""
-    found: list[Issue] = []
-    lost: set[str] = set()
-    verdict = max((FOUND_WHILE_READING.get(issue.code, Verdict.WARN) for issue in version.issues),
-                  key=_weight, default=Verdict.PASS)  # fmt: skip
-    for rule in rules.get(version.kind, ()):
+    found = _broken(rules.get(version.kind, ()), version)
+    verdicts = [FOUND_WHILE_READING.get(issue.code, Verdict.WARN) for issue in version.issues]
+    verdicts += [Verdict(rule.severity) for rule, _ in found]
+    return Checked(_with(version, found), max(verdicts, key=_weight, default=Verdict.PASS))
+
+
+def _broken(rules: tuple[Rule, ...], version: Version) -> list[tuple[Rule, Issue]]:
+    found = []
+    for rule in rules:
         finds = _ALONE.get(rule.kind)
         issue = finds(rule, version) if finds else None
         if issue is not None:
-            found.append(issue)
-            verdict = max(verdict, Verdict(rule.severity), key=_weight)
-            if rule.severity is Severity.REJECT:
-                lost |= {rule.field, *DERIVED.get(version.kind, {}).get(rule.field, ())}
-    if found:
-        values = {name: None if name in lost else value for name, value in version.values.items()}
-        values |= {name: "" for name in lost if not may_be_unknown(version.kind, name)}
-        version = dataclasses.replace(version, values=values, issues=(*version.issues, *found))
-    return Checked(version, verdict)
+            found.append((rule, issue))
+    return found
+
+
+def _with(version: Version, found: list[tuple[Rule, Issue]]) -> Version:
+    """The version with what was found, and without what is rejected."""
+    if not found:
+        return version
+    lost: set[str] = set()
+    for rule, _ in found:
+        if rule.severity is Severity.REJECT:
+            lost |= {rule.field, *DERIVED.get(version.kind, {}).get(rule.field, ())}
+    values = {name: None if name in lost else value for name, value in version.values.items()}
+    values |= {name: "" for name in lost if not may_be_unknown(version.kind, name)}
+    return dataclasses.replace(version, values=values, issues=(*version.issues, *(issue for _, issue in found)))
 
 
 def checking(translator: Translator, rules: Mapping[MirrorKind, tuple[Rule, ...]]) -> Translator:
@@ -134,7 +144,9 @@ def checking(translator: Translator, rules: Mapping[MirrorKind, tuple[Rule, ...]
         return translator
 
     def translate(entity: str, record: Mapping[str, Any], observed_at: datetime) -> Iterator[Version]:
-        return (check(alone, version).version for version in translator.translate(entity, record, observed_at))
+        for version in translator.translate(entity, record, observed_at):
+            held = alone.get(version.kind)
+            yield _with(version, _broken(held, version)) if held else version
 
     return Translator(translate, translator.read_hook)
 

@@ -19,7 +19,7 @@ import httpx
 import orjson
 from sqlalchemy import text
 
-from api import identity, serving, worker
+from api import identity, rhythm, serving, worker
 from api.actions import awards, books, payouts, plans, proofs, runs
 from api.actions.drafts import Receiver
 from api.actions.plans import Published
@@ -65,6 +65,7 @@ async def tell(settings: Settings, play: Play, feeds: Feeds, once: bool) -> Mapp
         raise Refused(Code.BAD_INPUT, "Webhooks alone cannot fill a company.", "Leave --feeds out, or give --log FILE.")
     async with open_stage(settings, play) as (house, stage):
         scenes = Scenes(house, stage, play)
+        await rhythm.begin(house)
         await scenes.read_tools(feeds)
         cast_of = await cast.assign(house.store, house.log, house.clock())
         published = await scenes.publish(cast_of)

@@ -3,8 +3,6 @@
 Over the imitated instance, with the real client. Small tables only, so that a whole reading takes a second.
 """
 
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,17 +18,14 @@ from api.actions import contracts, documents
 from api.actions.contracts import replay
 from api.contracts import DIALECTS, read_contract
 from api.house import House
-from api.settings import ServiceNowSettings, Settings
 from connectors import replay as replaying
 from connectors.history import snapshot
-from connectors.sandbox.app import LOOPBACK, create, listen, server
 from engine.refusal import Code, Refused
 from engine.words import Role, Source
 from schema.store import DbRole
 from tests.api.actions.firm import NOW, Firm, grant, person, refused
-from tests.connectors.servicenow.imitation import CREDENTIALS
+from tests.api.actions.small_tool import document, furnished, requests, small_instance
 
-TABLES = ("sys_user", "core_company", "cmdb_ci_service", "problem", "change_request")
 LACKING = "successful_issues"
 REVISIONS = "select count(*) from mirror.revision"
 DESCRIBED = """select count(*) from mirror.record r join mirror.payload p on p.revision_id = r.revision_id
@@ -42,26 +37,8 @@ ISSUES = """select code, field, value, state, count(*) from mirror.data_issue
 
 @pytest.fixture(scope="module")
 def instance() -> Iterator[str]:
-    """A small world of the sandbox; nothing but its tables is used."""
-    app = create(11, CREDENTIALS, size="small")
-    listener, running = listen(0), server(app)
-    thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        while not running.started:
-            time.sleep(0.01)
-        yield f"http://{LOOPBACK}:{listener.getsockname()[1]}"
-    finally:
-        running.should_exit = True
-        thread.join(10)
-        listener.close()
-
-
-def document(**more: Any) -> str:
-    """The contract that we ship, of the small tables only, with an owner."""
-    shipped = yaml.safe_load(DIALECTS[Source.SERVICENOW].shipped())
-    shipped["entities"] = {name: shipped["entities"][name] for name in TABLES}
-    return yaml.safe_dump({**shipped, "owner": "service desk", **more}, sort_keys=False)
+    with small_instance() as url:
+        yield url
 
 
 def without(body: str, word: str) -> str:
@@ -73,15 +50,8 @@ def without(body: str, word: str) -> str:
 
 @pytest.fixture
 async def house(empty: Firm, instance: str, tmp_path: Path) -> House:
-    """An installation whose contract file does not know one of the tool's words; two administrators."""
-    file = tmp_path / "contract.yaml"
-    file.write_text(without(document(), LACKING))
-    login = CREDENTIALS.servicenow
-    tool = ServiceNowSettings(instance, login.user, login.password, contract=file)
-    settings = Settings(home=tmp_path, servicenow=tool)
-    for name in ("itsm-admin", "second-admin"):
-        await grant(empty.store, person(name), Role.ITSM_ADMIN)
-    return House(empty.store, empty.url, empty.log, empty.signer, settings, lambda: NOW)
+    """Its contract file does not know one of the tool's words."""
+    return await furnished(empty, instance, tmp_path, without(document(), LACKING))
 
 
 async def table(firm: Firm, statement: str) -> list[tuple[Any, ...]]:
@@ -130,10 +100,10 @@ async def test_the_whole_circle_of_a_word_that_nobody_knew(empty: Firm, house: H
     applied = await contracts.activate(store, log, other, settings, "servicenow", None, NOW)
     assert (applied.replays, applied.anew) == (["change_request"], [])
     halfway = await state(empty)
-    asked = len(httpx.get(f"{instance}/_sandbox/log").json())
+    asked = requests(instance)
     said: list[str] = []
     done = await replay(store, settings, said.append)
-    assert len(httpx.get(f"{instance}/_sandbox/log").json()) == asked, "nothing was asked of the tool"
+    assert requests(instance) == asked, "nothing was asked of the tool"
     assert (done.records, done.rows, done.unplaced) == (changes["rows"], changes["rows"], 0)
     assert said[-1].endswith(f"{done.records} of {done.records} records")
     assert await table(empty, ISSUES) == [(code, field, value, "RESOLVED", count)]
