@@ -36,7 +36,7 @@ _TABLES = {
     "task": TASK,
     "incident": """
         incident_state:i category subcategory severity:i hold_reason:c cause business_impact notify:i
-        caller_id:>sys_user problem_id:>problem rfc:>change_request caused_by:>change_request
+        u_evenhand_score caller_id:>sys_user problem_id:>problem rfc:>change_request caused_by:>change_request
         parent_incident:>incident child_incidents:i origin_table origin_id:x resolved_at:t resolved_by:>sys_user
         close_code:c reopen_count:i reopened_time:t reopened_by:>sys_user calendar_stc:i business_stc:i""",
     "change_request": """
