@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from connectors.outbox import Delivered, Write, deliver_due, enqueue
-from connectors.servicenow.deliver import TABLE, write_score
+from connectors.outbox import Delivered, PremiseGone, Write, deliver_due, enqueue
+from connectors.servicenow.deliver import TABLE, deliver, write_score
 from connectors.source import SourceRefused, SourceUnavailable
 from engine.refusal import Refused
 from schema.store import DbRole, Store
@@ -75,6 +75,69 @@ def test_only_custom_columns_are_written(instance: Imitation, column: str) -> No
     with pytest.raises(Refused):
         write_score(instance.config, write(body={column: "7"}))
     assert posts(instance) == before
+
+
+def incident(instance: Imitation, sys_id: str = "") -> dict[str, str]:
+    """As it stands now; one that somebody else has just opened, without an id."""
+    sys_id = sys_id or instance.write("incident", short_description="The portal is slow")
+    return dict(instance.tables["incident"].rows[sys_id])
+
+
+def column(row: dict[str, str], score: str | None = "87.5", **changes: Any) -> Write:
+    given = {"unsure": False, "premise": int(row["sys_mod_count"])} | changes
+    return Write(uuid4(), "column", row["sys_id"], {"u_evenhand_score": score}, **given)
+
+
+def patches(instance: Imitation) -> int:
+    return sum(entry["method"] == "PATCH" for entry in instance.asked())
+
+
+def test_a_column_of_an_incident_holds_the_score_and_nothing_else_changes(instance: Imitation) -> None:
+    before = incident(instance)
+    deliver(instance.config, column(before))
+    row = incident(instance, before["sys_id"])
+    changed = {name for name in row if row[name] != before.get(name)}
+    assert row["u_evenhand_score"] == "87.5"
+    assert changed - {"sys_updated_on", "sys_updated_by"} == {"u_evenhand_score", "sys_mod_count"}
+    sent = patches(instance)
+    deliver(instance.config, column(row, premise=0, unsure=True))  # it stands already, whatever it rested on
+    assert patches(instance) == sent
+
+
+def test_an_incident_that_has_moved_on_is_left_alone(instance: Imitation) -> None:
+    row = incident(instance)
+    stale = column(row)
+    instance.edit("incident", row["sys_id"], short_description="It is fast again")
+    sent = patches(instance)
+    with pytest.raises(PremiseGone, match=f"version {stale.premise} was scored"):
+        deliver(instance.config, stale)
+    row = incident(instance, row["sys_id"])
+    assert (row.get("u_evenhand_score", ""), patches(instance)) == ("", sent)
+    deliver(instance.config, column(row))
+    assert incident(instance, row["sys_id"])["u_evenhand_score"] == "87.5"
+
+
+def test_the_lost_answer_of_a_column_is_settled_by_reading(instance: Imitation) -> None:
+    row = incident(instance)
+    version = int(row["sys_mod_count"])
+    instance.break_down("reset_after_write", method="PATCH")
+    deliver(instance.config, column(row))
+    row = incident(instance, row["sys_id"])
+    assert (row["u_evenhand_score"], int(row["sys_mod_count"])) == ("87.5", version + 1)
+
+
+@pytest.mark.parametrize("record", ["1", "../sys_user", "a" * 33])
+def test_only_a_record_of_the_tool_is_written_to(instance: Imitation, record: str) -> None:
+    with pytest.raises(Refused):
+        deliver(instance.config, Write(uuid4(), "column", record, {"u_evenhand_score": "1"}, False))
+    with pytest.raises(SourceRefused, match="no incident"):
+        deliver(instance.config, Write(uuid4(), "column", "0" * 32, {"u_evenhand_score": "1"}, False))
+
+
+def test_a_column_that_is_not_there_is_named(instance: Imitation) -> None:
+    write = Write(uuid4(), "column", incident(instance)["sys_id"], {"u_nowhere": "1"}, False)
+    with pytest.raises(SourceRefused, match="u_nowhere"):
+        deliver(instance.config, write)
 
 
 async def test_through_the_outbox_every_score_arrives_exactly_once(instance: Imitation, store: Store) -> None:
