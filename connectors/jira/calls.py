@@ -107,7 +107,8 @@ def by_client(governor: Governor, purpose: Purpose, method: str, path: str, requ
             raise no(error.status_code or 0, headers, method, path, str(error.text)) from error
         except requests.TooManyRedirects as error:
             raise no(302, {}, method, path, "") from error
-        except (requests.RequestException, ValueError) as error:
+        # an answer of another shape than the client expects ends in any of the others
+        except (requests.RequestException, ValueError, LookupError, TypeError, AttributeError) as error:
             raise Busy(f"Jira did not answer {method} {path} properly: {type(error).__name__}.") from error
 
     return governor.call(judged, purpose=purpose, scopes=limits.jira_scopes(method, path))
