@@ -221,6 +221,8 @@ def scim(content: Any, status: int = 200, headers: Mapping[str, str] | None = No
 
 def shaped(error: Error, headers: Mapping[str, str] | None = None) -> Response:
     status = error.status or 400
+    # A text that was sent may be no valid Unicode, and the words about it repeat a part of it.
+    error.detail = (error.detail or "").encode("utf-8", "replace").decode()
     return scim(error.model_dump(), status, {**refusals.HEADERS.get(status, {}), **(headers or {})})
 
 

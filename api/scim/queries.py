@@ -48,7 +48,16 @@ def condition(kind: Kind, term: FilterNode) -> tuple[str, Any]:
     if isinstance(term, Comparison) and term.op is CompareOperator.eq and term.attr_path.sub_attr is None:
         attribute, value = term.attr_path.attr.lower(), term.value
         wanted = bool if attribute == "active" else str
-        if attribute in kind.searched and isinstance(value, wanted) and "\0" not in str(value):
+        if attribute in kind.searched and isinstance(value, wanted) and plain(str(value)):
             return attribute, value
     names = ", ".join(sorted(kind.searched))
     raise InvalidFilterException(detail=f"Filters compare with eq, joined by and: {names}.")
+
+
+def plain(value: str) -> bool:
+    """Whether a column could hold this text; what none can hold is found nowhere."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in value

@@ -241,7 +241,7 @@ def runs() -> list[tuple[Any, list[dict[str, Any]]]]:
     ]  # fmt: skip
     revisions = [
         {**here, "record_id": key("record", str(no)), "source": "servicenow", "entity": "incident",
-         "source_key": f"r{no}", "version_no": 1, "version_at": NOW, "payload": b"{}",
+         "source_key": f"r{no}", "version_no": 1, "version_at": NOW, "month": NOW.date().replace(day=1),
          "payload_hash": sha256(b"{}").digest(), "feed": "POLL", "delivery_id": 1, "observed_at": NOW}
         for no in range(1, RECORDS + 1)
     ]  # fmt: skip

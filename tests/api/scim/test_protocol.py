@@ -164,6 +164,12 @@ async def test_what_is_wrong_is_said(
         ([{"op": "replace", "path": "active", "value": "perhaps"}], "invalidValue", "active"),
         ([{"op": "add", "path": "displayName", "value": "x"}] * 101, "invalidValue", "100"),
         ([{"op": "replace", "path": "emails[" + "(" * 3000 + "value pr", "value": "x"}], "invalidPath", ""),
+        (
+            [{"op": "add", "path": 'emails[type eq "\\ud800"].value', "value": "a@example.com"}],
+            "invalidValue",
+            "Unicode",
+        ),
+        ([{"op": "add", "path": 'emails[value eq "\\ud800"].type', "value": "work"}], "invalidFilter", ""),
         # The first operation is not made when the second one is refused.
         (
             [{"op": "replace", "path": "displayName", "value": "x"}, {"op": "remove", "path": "userName"}],
@@ -231,9 +237,12 @@ async def test_filters_find_what_they_name(fresh: Office) -> None:
     assert await found("Users", f'id eq "{ana["id"]}"') == ["Ana.A"]
     assert await found("Users", 'userName eq "\' or 1=1 --"') == []
     assert await found("Groups", 'displayName eq "crew"', "&excludedAttributes=members") == ["Crew"]
-    for held in ('userName co "a"', 'userName eq "a" or active eq true', "userName pr", "active gt true", 'a eq "b"',
-                 'userName eq "a\\u0000"', "userName eq", 'emails[type eq "work"]', "(" * 2000, 'not (userName eq "a")',
-                 "userName eq 5", " and ".join(["active eq true"] * 11)):  # fmt: skip
+    wrong = [
+        'userName co "a"', 'userName eq "a" or active eq true', "userName pr", "active gt true", 'a eq "b"',
+        'userName eq "a\\u0000"', 'userName eq "\\ud800"', '\\ud800 eq "a"', "userName eq", "userName eq 5",
+        'emails[type eq "work"]', 'not (userName eq "a")', "(" * 2000, " and ".join(["active eq true"] * 11),
+    ]  # fmt: skip
+    for held in wrong:
         no(await fresh.ask("GET", f"/Users?filter={held}"), 400, "invalidFilter")
 
 
