@@ -14,13 +14,15 @@ from sqlalchemy import text
 
 from api.contracts import Contract, contracts
 from api.settings import Settings
+from connectors import callbook
 from connectors.governor import Governor
 from connectors.jira import deliver as jira_deliver
 from connectors.jira import pull as jira_pull
 from connectors.jira import sweep as jira_sweep
 from connectors.jira.contract import Contract as JiraContract
-from connectors.jira.site import JiraConfig, connect
-from connectors.outbox import Deliverer, Write
+from connectors.jira.site import JiraConfig
+from connectors.outbox import Deliverer
+from connectors.probe import knock
 from connectors.schedule import due
 from connectors.servicenow import contract as servicenow_contract
 from connectors.servicenow import deliver as servicenow_deliver
@@ -95,10 +97,14 @@ class Sources:
         """Who writes back to which tool."""
         found: dict[str, Deliverer] = {}
         if self.servicenow:
-            found[Source.SERVICENOW] = partial(servicenow_deliver.write_score, self.servicenow)
+            found[Source.SERVICENOW] = partial(servicenow_deliver.deliver, self.servicenow)
         if self.jira:
-            found[Source.JIRA] = partial(write_to_jira, self.jira)
+            found[Source.JIRA] = partial(jira_deliver.deliver, self.jira)
         return found
+
+    @property
+    def governors(self) -> list[Governor]:
+        return [tool.governor for tool in (self.servicenow, self.jira) if tool]
 
     def refetch(self, hints: Iterable[Hint]) -> Iterator[Page]:
         """These records as the tools have them now. Each page is proof of its own moment, as in a sweep."""
@@ -118,10 +124,12 @@ def governor_of(url: str, account: str) -> Governor:
     return Governor()
 
 
-def write_to_jira(config: JiraConfig, write: Write) -> None:
-    """A score as a property of the issue; Jira's connector looks before it writes."""
-    with connect(config) as site:
-        jira_deliver.write_score(site, write.record, write.body)
+def governed(store: Store, source: Source, url: str, account: str) -> Governor:
+    """That governor, in touch with those of other processes. Whether the tool is up again, a bare request tells."""
+    governor = governor_of(url, account)
+    governor.port = callbook.port(store, source, f"{url} {account}")
+    governor.probe = partial(knock, url, source)
+    return governor
 
 
 async def connected(store: Store, settings: Settings) -> Sources:
@@ -144,13 +152,13 @@ async def under(store: Store, settings: Settings, counting: Mapping[Source, Cont
             password=tool.password,
             client_id=tool.client_id,
             client_secret=tool.client_secret,
-            governor=governor_of(tool.url, tool.user or tool.client_id),
+            governor=governed(store, Source.SERVICENOW, tool.url, tool.user or tool.client_id),
         )
         found[Source.SERVICENOW] = counting[Source.SERVICENOW]
     if settings.jira.url:
         site = settings.jira
         found[Source.JIRA] = await completed(store, counting[Source.JIRA])
-        governor = governor_of(site.url, site.user or "bearer")
+        governor = governed(store, Source.JIRA, site.url, site.user or "bearer")
         jira = JiraConfig(site.url, site.user, site.token, site.projects, found[Source.JIRA].tool, governor)
     return Sources(servicenow, jira, found)
 

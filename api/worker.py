@@ -36,10 +36,16 @@ async def sequence(house: House) -> None:
 async def write_back(house: House, run_id: UUID) -> int:
     """Queue a run's scores for the tools and send what is due. Returns how many were sent."""
     sources = await connected(house.store, house.settings)
-    await writebacks.queue(house.store, run_id, jira=sources.jira is not None)
+    settings = house.settings
+    places = writebacks.Places(
+        settings.writeback, settings.servicenow.score_column, settings.jira.dashboard_items, settings.public_url
+    )
+    await writebacks.queue(house.store, run_id, jira=sources.jira is not None, places=places)
     delivered = await deliver_due(house.store, sources.deliverers)
     if delivered.failed or delivered.unknown:
-        LOG.warning("write-back: %s failed, %s unsure; see ops.outbox", delivered.failed, delivered.unknown)
+        LOG.warning("write-back: %s failed, %s unsure; see evenhand outbox list", delivered.failed, delivered.unknown)
+    for governor in sources.governors:
+        await asyncio.to_thread(governor.flush)
     return delivered.done
 
 

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time as wall
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import text
 
 from connectors import callbook, limits
 from connectors.governor import LONGEST_WAIT_SECONDS, Busy, Governor, NotNow, Port, Purpose, Standing, Told
+from connectors.probe import knock
 from connectors.source import SourceUnavailable
 from engine.words import Source
 from schema.store import DbRole, Store
@@ -362,3 +364,33 @@ def test_what_others_say_does_not_undo_what_we_have_just_heard() -> None:
     time.now += 2
     assert shared.call(answers("yes")) == "yes"
     assert time.naps[0] == pytest.approx(19)
+
+
+def test_a_probe_asks_who_is_up_without_credentials() -> None:
+    class Answering(BaseHTTPRequestHandler):
+        status = 401
+
+        def do_GET(self) -> None:
+            heard.append(self.headers.get("Authorization"))
+            self.send_response(self.status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    heard = list[str | None]()
+    with HTTPServer(("127.0.0.1", 0), Answering) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        try:
+            knock(url, Source.SERVICENOW)
+            for Answering.status in (503, 429):
+                with pytest.raises(Busy, match=str(Answering.status)):
+                    knock(url, Source.JIRA)
+        finally:
+            server.shutdown()
+            serving.join(10)
+    with pytest.raises(Busy, match="did not answer"):
+        knock(url, Source.JIRA)
+    assert heard == [None] * 3
