@@ -27,10 +27,9 @@ def read_hook(body: Raw) -> Hook:
     event, issue = body.get("webhookEvent"), body.get("issue")
     if not isinstance(event, str):
         return _automation(body)
-    if issue is not None and _number(issue.get("id") if isinstance(issue, dict) else None) is None:
+    hints, said_at = _hints(body), moment(body.get("timestamp"))
+    if not hints and issue is not None:
         raise Unreadable(f"The Jira event {event[:80]!r} speaks of an issue without an id.")
-    hints = _hints(body)
-    said_at = moment(body.get("timestamp"))
     if not hints:
         return Hook(note=f"The Jira event {event[:80]!r} speaks of no issue.", said_at=said_at)
     if event == DELETED:
