@@ -3,8 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from api.bench import intake, mirror
+from api.bench import intake, live, mirror
 
 # Each takes those of `rounds`, `seconds`, `records` and `revisions` that it names, all with defaults. Progress goes to
 # stderr.
-BENCHES: dict[str, Callable[..., dict[str, Any]]] = {"intake": intake.run, "mirror": mirror.run}
+BENCHES: dict[str, Callable[..., dict[str, Any]]] = {
+    "intake": intake.run,
+    "live": live.run,
+    "mirror": mirror.run,
+}

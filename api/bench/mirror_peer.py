@@ -24,9 +24,6 @@ def filled(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def load(instance: str, socket: str, database: str, folder: str, fields: str, page: str) -> None:
-    import dlt  # type: ignore[import-not-found, unused-ignore]
-    from dlt.sources.rest_api import rest_api_source  # type: ignore[import-not-found, unused-ignore]
-
     typed = {name: {"data_type": kind} for kind, names in TYPES.items() for name in names}
     listed = {name: {"data_type": "text"} for name in fields.split(",")} | typed
     source = rest_api_source(
@@ -65,6 +62,10 @@ def load(instance: str, socket: str, database: str, folder: str, fields: str, pa
 
 
 if __name__ == "__main__":
+    import dlt  # type: ignore[import-not-found, unused-ignore]
+    import dlt.destinations  # type: ignore[import-not-found, unused-ignore]
+    from dlt.sources.rest_api import rest_api_source  # type: ignore[import-not-found, unused-ignore]
+
     started, cpu = time.perf_counter(), time.process_time()
     load(*sys.argv[1:7])
     seconds, children = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)

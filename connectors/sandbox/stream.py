@@ -5,8 +5,8 @@ the round in which the instance is, so whoever mirrored it can check the last co
 (`POST /round/N`) every record has changed once more: taken, resolved, closed, then commented. Up to 128 answers are
 kept, so that whoever measures readers in turn measures them and not the tool, which in life stands elsewhere.
 Answers keyset and offset pages, counts and links of the Table API for the conditions that readers use; refuses other
-conditions with 400 instead of ignoring them, so that no load measures the wrong rows. Tables other than `incident` are
-empty. Any credentials will do: it serves this machine alone.
+conditions with 400 instead of ignoring them, so that no load measures the wrong rows. The groups that incidents are
+assigned to are there too; other tables are empty. Any credentials will do: it serves this machine alone.
 """
 
 import re
@@ -91,6 +91,21 @@ def row(number: int, records: int, round_no: int) -> Row:
     }  # fmt: skip
 
 
+def groups(query: str) -> list[Row]:
+    """All groups behind the cursor; none of them has ever changed."""
+    after = query.partition("sys_id>")[2].partition("^")[0]
+    if "sys_updated_on>=" in query:
+        return []
+    stamp = {"sys_mod_count": "0", "sys_updated_on": OPENED.isoformat(" "), "active": "true"}
+    found = [{"sys_id": key, "name": f"Team {number}"} | stamp for number, key in enumerate(TEAMS) if key > after]
+    return sorted(found, key=lambda one: one["sys_id"])
+
+
+def named(one: Row, fields: str) -> Row:
+    """The columns that are asked for; one that we do not have is empty."""
+    return {name: one.get(name, "") for name in fields.split(",")} if fields else one
+
+
 def clock(round_no: int) -> datetime:
     return CLOCK + round_no * ROUND
 
@@ -165,6 +180,11 @@ class Handler(BaseHTTPRequestHandler):
         if table == "round":
             self._answer(200, {"round": self.instance.round_no, "records": self.instance.records})
             return
+        if table == "sys_user_group":
+            rows = groups(given.get("sysparm_query", ""))
+            body = orjson.dumps({"result": [named(one, given.get("sysparm_fields", "")) for one in rows]})
+            self._send(200, body, {"X-Total-Count": str(len(rows))})
+            return
         try:
             numbers, total = self.instance.numbers(given.get("sysparm_query", "")) if table == "incident" else ((), 0)
         except ValueError as unknown:
@@ -204,10 +224,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _shown(self, numbers: Iterable[int], fields: str) -> list[Row]:
         rows = (row(number, self.instance.records, self.instance.round_no) for number in numbers)
-        if not fields:
-            return list(rows)
-        names = fields.split(",")
-        return [{name: one.get(name, "") for name in names} for one in rows]
+        return [named(one, fields) for one in rows]
 
     def _answer(self, status: int, content: Any) -> None:
         self._send(status, orjson.dumps(content), {})
