@@ -119,6 +119,7 @@ _TABLES = {
     "sys_properties": "name value description type",
     "u_evenhand_score": "",
 }  # fmt: skip
+DESCRIBED = frozenset(_TABLES) - {"u_evenhand_score"}  # a table of ours takes what it is given
 # The product's words for the types.
 TYPES = {
     "": "string", "i": "integer", "n": "decimal", "b": "boolean", "t": "glide_date_time", "d": "glide_date",

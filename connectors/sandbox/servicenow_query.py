@@ -16,7 +16,8 @@ Test = Callable[[str], bool]
 
 _PART = re.compile(
     r"([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)?)"
-    r"(!=|<=|>=|=|<|>|NOT IN|NOT LIKE|ISNOTEMPTY|ISEMPTY|STARTSWITH|ENDSWITH|BETWEEN|LIKE|IN)(.*)",
+    r"(!=|<=|>=|=|<|>|NSAMEAS|SAMEAS|GT_FIELD|LT_FIELD|GT_OR_EQUALS_FIELD|LT_OR_EQUALS_FIELD"
+    r"|NOT IN|NOT LIKE|ISNOTEMPTY|ISEMPTY|STARTSWITH|ENDSWITH|BETWEEN|LIKE|IN)(.*)",
     re.DOTALL,
 )
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d+)?")
@@ -101,8 +102,20 @@ def _condition(part: str, reader: Callable[[str], Reader | None]) -> Condition |
         return None
     column, operator, value = match.groups()
     read = reader(column)
+    if operator in _FIELD_TESTS:
+        return _between_columns(column, operator, value, read, reader(value))
     test = _TESTS[operator](value)
     return None if read is None or test is None else Condition(column, operator, value, read, test)
+
+
+def _between_columns(
+    column: str, operator: str, other: str, read: Reader | None, read_other: Reader | None
+) -> Condition | None:
+    """Two columns of one row against each other."""
+    if read is None or read_other is None:
+        return None
+    left, right, holds = read, read_other, _FIELD_TESTS[operator]
+    return Condition(column, operator, other, lambda row: "yes" if holds(left(row), right(row)) else "", bool)
 
 
 def sort_key(value: str) -> tuple[int, float, str]:
@@ -154,4 +167,12 @@ _TESTS: dict[str, Callable[[str], Test | None]] = {
     "ISEMPTY": lambda _: lambda value: value == "",
     "ISNOTEMPTY": lambda _: lambda value: value != "",
     "BETWEEN": _between,
+}
+_FIELD_TESTS: dict[str, Callable[[str, str], bool]] = {
+    "SAMEAS": lambda a, b: a == b,
+    "NSAMEAS": lambda a, b: a != b,
+    "GT_FIELD": lambda a, b: sort_key(a) > sort_key(b),
+    "LT_FIELD": lambda a, b: sort_key(a) < sort_key(b),
+    "GT_OR_EQUALS_FIELD": lambda a, b: sort_key(a) >= sort_key(b),
+    "LT_OR_EQUALS_FIELD": lambda a, b: sort_key(a) <= sort_key(b),
 }

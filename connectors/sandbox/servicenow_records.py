@@ -25,6 +25,7 @@ from connectors.sandbox.servicenow_columns import (
     dictionary,
     empty_row,
 )  # fmt: skip
+from connectors.sandbox.servicenow_lens import CLEAR, Lens
 from connectors.sandbox.servicenow_query import Query, Reader, sort_key
 from connectors.sandbox.servicenow_sla import Clocks
 
@@ -76,7 +77,7 @@ class Records:
         self.past: dict[str, list[Row]] = {}  # earlier versions, oldest first; an empty row: it did not stand yet
         self.clocks = Clocks()
         self.now, self.stamp = _moment(now), now
-        self._made = 0
+        self.made = 0
         self._held = False  # inside a rule: time stands still
 
     def tick(self) -> str:
@@ -124,22 +125,22 @@ class Records:
         return (self.clocks.shown(self, row) for row in rows) if table.name == "task_sla" else rows
 
     def select(
-        self, table: Table, query: Query, offset: int, limit: int, count: bool,
-        see: Callable[[Row], Row | None] | None = None,
-    ) -> tuple[list[Row], int | None]:  # fmt: skip
-        """A page of rows, and how many rows the query has in all if that is asked for. `see`: what a row shows yet."""
+        self, table: Table, query: Query, offset: int, limit: int, count: bool, lens: Lens = CLEAR
+    ) -> tuple[list[Row], int | None]:
+        """A page of rows, and how many rows the query has in all if that is asked for."""
         cursor = query.after_id()
         rows = self.standing(table, bisect_right(table.ids, cursor) if cursor is not None else 0)
-        if see is not None:
-            rows = (shown for row in rows if (shown := see(row)) is not None)
+        if lens.see:
+            rows = (shown for row in rows if (shown := lens.shows(row)) is not None)
         by_id = not query.order or query.order[0][:2] == ("sys_id", False)
         if by_id and not count:
-            return _page((row for row in rows if query.takes(row)), offset, limit), None
+            return _visible(_page((row for row in rows if query.takes(row)), offset, limit), lens), None
         found = [row for row in rows if query.takes(row)]
         if not by_id:
             for _, descending, read in reversed(query.order):
                 found.sort(key=lambda row: sort_key(read(row)), reverse=descending)
-        return found[offset : offset + limit], len(found) if count else None
+        total = len(found) if lens.counts_hidden else len(_visible(found, lens))
+        return _visible(found[offset : offset + limit], lens), total if count else None
 
     # ---- writing
 
@@ -150,8 +151,8 @@ class Records:
         return self.tables[name]
 
     def insert(self, table: Table, values: Mapping[str, Any], by: str = "", ruled: bool = True) -> Row:
-        self._made += 1
-        sys_id, when, who = record_id(self.seed, f"written:{table.name}", self._made), self.tick(), by or self.writer
+        self.made += 1
+        sys_id, when, who = record_id(self.seed, f"written:{table.name}", self.made), self.tick(), by or self.writer
         given = texts(values)
         row: Row = {
             **dict.fromkeys(table.columns, ""), **empty_row(table.name), **given, "sys_id": sys_id,
@@ -258,9 +259,9 @@ class Records:
         changed = [name for name, v in row.items() if v != old.get(name, "") and not name.startswith("sys_")]
         audit = self.tables["sys_audit"]
         for name in changed:
-            self._made += 1
+            self.made += 1
             entry = {
-                **empty_row("sys_audit"), "sys_id": record_id(self.seed, "written:sys_audit", self._made),
+                **empty_row("sys_audit"), "sys_id": record_id(self.seed, "written:sys_audit", self.made),
                 "sys_class_name": "sys_audit", "sys_created_on": row["sys_updated_on"],
                 "sys_created_by": row["sys_updated_by"], "sys_domain": "global", "sys_domain_path": "/",
                 "tablename": table.name, "documentkey": row["sys_id"], "fieldname": name,
@@ -300,6 +301,11 @@ def texts(values: Mapping[str, Any]) -> Row:
 def _xml(table: str, row: Row) -> str:
     inside = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in row.items() if value)
     return f'<?xml version="1.0" encoding="UTF-8"?><record_update><{table}>{inside}</{table}></record_update>'
+
+
+def _visible(rows: list[Row], lens: Lens) -> list[Row]:
+    """Access rules go after the limit."""
+    return [row for row in rows if not lens.hidden(row)] if lens.hides else rows
 
 
 def _page(rows: Iterable[Row], offset: int, limit: int) -> list[Row]:

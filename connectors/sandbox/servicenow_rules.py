@@ -39,7 +39,7 @@ def _fill(row: Row, given: Collection[str], values: Row) -> None:
 def _number(records: Records, old: Row | None, row: Row, given: Collection[str], who: str) -> None:
     if old is None and not row.get("number"):
         table = row["sys_class_name"]
-        row["number"] = f"{NUMBERS[table]}{LAST_NUMBER + len(records.tables[table].rows):07}"
+        row["number"] = f"{NUMBERS[table]}{LAST_NUMBER + records.made:07}"
 
 
 def _task(records: Records, old: Row | None, row: Row, given: Collection[str], who: str) -> None:
