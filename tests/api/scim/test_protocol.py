@@ -9,7 +9,9 @@ import orjson
 import pytest
 
 from api import identity
+from api.scim import changes
 from api.signing.keys import Purpose
+from schema.store import SYSTEM
 from tests.api.scim.office import ENTERPRISE, GROUP, USER, Office, person
 from tests.api.small_house import OTHER_TENANT
 
@@ -118,6 +120,28 @@ async def test_a_user_name_is_taken_once_however_it_is_spelled(desk: Office) -> 
     assert (await desk.ask("DELETE", f"/Users/{first['id']}")).status_code == 204
     again = await desk.account(who)
     assert again["id"] != first["id"], "a name may be used again, an account is never the same"
+
+
+async def test_what_stands_is_said_again_so_that_old_months_can_go(fresh: Office, monkeypatch: Any) -> None:
+    monkeypatch.setattr(changes, "RENEWED_AT_ONCE", 2)
+    made = [await fresh.account(who) for who in ("ana", "ben", "cara")]
+    made.append(await fresh.group("Crew", *made))
+    by = changes.Sender(fresh.house, SYSTEM, "retention", fresh.clock())
+    ((month,),) = await fresh.rows("select distinct month from mirror.revision where source = 'scim'")
+    assert await changes.renew(by, month) == 0, "nothing lies before this month"
+    await fresh.admin.execute("set session_replication_role = replica")  # no trigger: months pass
+    await fresh.admin.execute("update mirror.revision set month = '2020-01-01' where source = 'scim'")
+    await fresh.admin.execute("update mirror.payload p set month = '2020-01-01' from mirror.revision r"
+                              " where r.id = p.revision_id and r.source = 'scim'")  # fmt: skip
+    assert await changes.renew(by, month) == len(made)
+    for each in made:
+        read = (await fresh.ask("GET", f"/{each['meta']['resourceType']}s/{each['id']}")).json()
+        assert read["meta"].pop("version") == 'W/"2"'
+        assert {**each, "meta": None} == {**read, "meta": None}
+    assert await changes.renew(by, month) == 0
+    await fresh.admin.execute("delete from mirror.payload where month = '2020-01-01'")
+    page = (await fresh.ask("GET", "/Users")).json()
+    assert page["totalResults"] == len(page["Resources"]) == 3
 
 
 @pytest.mark.parametrize(
