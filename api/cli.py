@@ -20,6 +20,7 @@ from uuid import UUID
 
 import click
 
+from api import cli_outbox
 from api import settings as configuration
 from api.cli_contracts import COMMANDS
 from api.settings import Settings
@@ -361,7 +362,7 @@ def capabilities() -> None:
         click.echo(line)
 
 
-for about_data in COMMANDS:
+for about_data in (*COMMANDS, *cli_outbox.COMMANDS):
     main.add_command(about_data)
 
 if __name__ == "__main__":

@@ -129,6 +129,12 @@ async def newest_records(
     return [(row.source_key, row.version_no) for row in await connection.execute(RECORDS, scope)]
 
 
+async def dead_letters(store: Store, viewer: Viewer = SYSTEM) -> list[dict[str, Any]]:
+    """Writes that failed for good, oldest first."""
+    async with store.begin(DbRole.WORKER, viewer, read_only=True) as connection:
+        return await outbox.dead_letters(connection)
+
+
 async def retry(store: Store, log: Log, viewer: Viewer, ids: list[UUID] | None, now: datetime) -> int:
     """Send dead letters again, or with no ids all of them. Each is looked for at the tool first."""
     async with store.begin(DbRole.WORKER, viewer) as connection:
