@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from connectors.sandbox.app import LOOPBACK, SIZES, WARNING, Credentials, create, listen, server
+from connectors.sandbox.jira_state import CLOUD, PROFILES
 from connectors.sandbox.servicenow import Login
 from engine.refusal import Code, Refused
 
@@ -42,13 +43,14 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=7, help="which company to make up (default 7)")
     options.add_argument("--size", choices=tuple(SIZES), default="company", help="a whole year, or some dozen records")
     options.add_argument("--log", type=Path, help="an incident event log (.csv or .csv.gz) instead of a company")
+    options.add_argument("--profile", choices=PROFILES, default=CLOUD, help="which edition of Jira to imitate")
     options.add_argument("--attached", action="store_true", help="end when standard input does, as its starter dies")
     chosen = options.parse_args()
     if chosen.attached:
         threading.Thread(target=end_with_starter, daemon=True).start()
     print(WARNING, file=sys.stderr, flush=True)
     try:
-        app = create(chosen.seed, credentials(os.environ), chosen.log, chosen.size)
+        app = create(chosen.seed, credentials(os.environ), chosen.log, chosen.size, chosen.profile)
         running, listener = server(app), listen(chosen.port)
     except Refused as no:
         print(f"{no.code}: {no.what} {no.fix}", file=sys.stderr)

@@ -26,7 +26,10 @@ from connectors.sandbox.deliveries import Outbox, Seal, secret_bytes, servicenow
 from connectors.sandbox.faults import Faulty
 from connectors.sandbox.jira import routes as jira_routes
 from connectors.sandbox.jira_hooks import jira_deliveries
+from connectors.sandbox.jira_part import join
 from connectors.sandbox.jira_project import open_site
+from connectors.sandbox.jira_small import small_site
+from connectors.sandbox.jira_state import CLOUD, PROFILES
 from connectors.sandbox.pending import listen_to, servicenow_mode
 from connectors.sandbox.servicenow_records import Records
 from connectors.sandbox.world import Sandbox
@@ -47,24 +50,35 @@ class Credentials:
     jira_hook: str = field(repr=False)
 
 
-def create(seed: int, credentials: Credentials, log: Path | None = None, size: str = "company") -> Starlette:
-    """The ASGI app; `app.state.sandbox` is what runs inside, for tests in the same process."""
+def create(
+    seed: int, credentials: Credentials, log: Path | None = None, size: str = "company", profile: str = CLOUD
+) -> Starlette:
+    """The ASGI app; `app.state.sandbox` is what runs inside, for tests in the same process.
+
+    `profile` is the edition of Jira: "cloud" or "dc".
+    """
     app = Starlette()
 
     def found(order: Mapping[str, Any]) -> None:
         """Put another world in the place of the one that stands, between two requests."""
-        _open(app, _from_seed(int(order["seed"]), credentials, str(order.get("size", size))), credentials, found)
+        world = _from_seed(int(order["seed"]), credentials, str(order.get("size", size)))
+        _open(app, world, credentials, str(order.get("profile", profile)), found)
 
-    _open(app, _from_log(log, credentials) if log else _from_seed(seed, credentials, size), credentials, found)
+    world = _from_log(log, credentials) if log else _from_seed(seed, credentials, size)
+    _open(app, world, credentials, profile, found)
     return app
 
 
 def _open(
-    app: Starlette, sandbox: Sandbox, credentials: Credentials, found: Callable[[Mapping[str, Any]], None]
+    app: Starlette,
+    sandbox: Sandbox,
+    credentials: Credentials,
+    profile: str,
+    found: Callable[[Mapping[str, Any]], None],
 ) -> None:
     tools: list[BaseRoute] = servicenow.routes(sandbox.instance)
     if sandbox.company is not None:
-        tools += _jira(sandbox, sandbox.company, credentials)
+        tools += _jira(sandbox, sandbox.company, credentials, profile)
     faulty = Faulty(Starlette(routes=tools), sandbox)
     app.router.routes[:] = [*control.routes(sandbox, faulty, found), Mount("/", faulty)]
     app.state.sandbox, app.state.faulty = sandbox, faulty
@@ -105,11 +119,16 @@ def _sandbox(records: Records, credentials: Credentials, outbox: Outbox, company
     return sandbox
 
 
-def _jira(sandbox: Sandbox, company: Company, credentials: Credentials) -> list[BaseRoute]:
-    site = open_site(company)
+def _jira(sandbox: Sandbox, company: Company, credentials: Credentials, profile: str) -> list[BaseRoute]:
+    if profile not in PROFILES:
+        raise Refused(
+            Code.BAD_INPUT, f"There is no profile {profile!r}.", f"Use {' or '.join(PROFILES)}.", ("profile",)
+        )
+    site = (small_site if company.small else open_site)(company, profile)
     site.email, site.token = credentials.jira_email, credentials.jira_token
+    site.app_token = f"{credentials.jira_token}-app"
     site.webhook_secret = credentials.jira_hook.encode()
-    sandbox.jira = site
+    join(sandbox, site)
 
     def live() -> Iterator[Seal]:
         return (settled(parcel) for parcel in jira_deliveries(site))

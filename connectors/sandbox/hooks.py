@@ -49,6 +49,7 @@ class Mode:
     retried: Callable[[str], bool] = lambda status: False
     # Switches of this tool alone: name -> what is sent instead of one event, given the switch's value and chance.
     switches: Mapping[str, Callable[[Event, Any, Random], list[Event]]] = field(default_factory=dict)
+    address: Callable[[Event], str] = lambda event: ""  # of who registered for it; else the queue's
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class Hooks:
         """Headers and body as they go over the wire at a UNIX second, with what is wrong about them."""
         mode = self.modes[event.tool]
         headers, body = mode.seal(event, now - (REPLAYED_SECONDS if "replay" in event.flaws else 0))
-        if "bad_signature" in event.flaws:
+        if "bad_signature" in event.flaws and mode.signature_header in headers:
             signed = headers[mode.signature_header]
             spoiled = signed[:-3] + ("AAA" if signed[-3:] != "AAA" else "BBB")
             headers = {**headers, mode.signature_header: spoiled}

@@ -31,7 +31,7 @@ Handler = Callable[[JiraState, Request], Awaitable[Response]]
 
 def routes(state: JiraState) -> list[BaseRoute]:
     """Everything the site answers, for a Mount under the site's prefix."""
-    tables = (("/rest/servicedeskapi", SERVICE_DESK), ("/rest/webhooks/1.0", HOOKS))
+    tables = (("/rest/servicedeskapi", SERVICE_DESK), ("/rest/webhooks/1.0", HOOKS), ("/rest/applinks/latest", APPS))
     found: list[BaseRoute] = [
         Route(prefix + path, _guarded(state, handler), methods=[method])
         for prefix, table in tables
@@ -163,3 +163,4 @@ HOOKS: Table = (
     ("GET", "/webhook/{hook:int}", registry.admin_read),
     ("DELETE", "/webhook/{hook:int}", registry.admin_delete),
 )
+APPS: Table = (("GET", "/listApplicationlinks", furniture.application_links),)

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from connectors.sandbox.jira_edits import comment, remove_comment, rewrite_comment
-from connectors.sandbox.jira_http import No, answer, api_of, hidden, issue_of, json_of, object_of, page_of
+from connectors.sandbox.jira_http import No, answer, api_of, hidden, issue_of, json_of, object_of, page_of, site_of
 from connectors.sandbox.jira_shapes import comment_shown
 from connectors.sandbox.jira_state import JiraState, SandboxIssue
 
@@ -25,7 +25,9 @@ def _body_of(request: Request, given: dict[str, Any]) -> Any:
 
 
 def _shown(state: JiraState, request: Request, held: dict[str, Any]) -> dict[str, Any]:
-    shown = comment_shown(state, held, api_of(request))
+    issue = request.path_params["issue"]
+    here = f"{site_of(request)}/rest/api/{api_of(request)}/issue/{issue}/comment/{held['id']}"
+    shown = {"self": here, **comment_shown(state, held, api_of(request))}
     if "properties" in request.query_params.get("expand", ""):
         shown["properties"] = [{"key": key, "value": value} for key, value in held["properties"].items()]
     return shown

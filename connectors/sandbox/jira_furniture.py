@@ -74,3 +74,8 @@ async def user_read(state: JiraState, request: Request) -> Response:
     if found is None:
         raise No(404, "The user does not exist, or you do not have permission to see them.")
     return answer(found.shown())
+
+
+async def application_links(state: JiraState, request: Request) -> Response:
+    """None; clients ask before they add a remote link."""
+    return answer({"list": []})

@@ -54,7 +54,7 @@ def _headers(state: JiraState, body: bytes, name: str, flow: str, attempt: int, 
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class Letter:
     """One sending on its way to one address; none where nobody has registered."""
 
     sending: Sending
@@ -70,25 +70,25 @@ class Parcel:
         return self.hook.url if self.hook else ""
 
 
-def parcels(sending: Sending) -> list[Parcel]:
+def letters(sending: Sending) -> list[Letter]:
     """One for every registration that had asked for it."""
-    return [Parcel(sending, hook) for hook in sending.hooks or (None,)]
+    return [Letter(sending, hook) for hook in sending.hooks or (None,)]
 
 
-def sealed(state: JiraState, parcel: Parcel, attempt: int = 0) -> Delivery:
+def sealed(state: JiraState, letter: Letter, attempt: int = 0) -> Delivery:
     """Headers and body as they go over the wire."""
-    body = orjson.dumps(parcel.sending.body)
-    secret = parcel.hook.secret if parcel.hook else state.webhook_secret
-    return _headers(state, body, parcel.name, parcel.sending.flow, attempt, secret), body
+    body = orjson.dumps(letter.sending.body)
+    secret = letter.hook.secret if letter.hook else state.webhook_secret
+    return _headers(state, body, letter.name, letter.sending.flow, attempt, secret), body
 
 
-def due(state: JiraState) -> list[Parcel]:
+def due(state: JiraState) -> list[Letter]:
     """What waits in the site's own queue and whose time has come; it leaves the queue."""
     ready = [sending for sending in state.queue if sending.due_ms <= state.now_ms]
     later = [sending for sending in state.queue if sending.due_ms > state.now_ms]
     state.queue.clear()
     state.queue.extend(later)
-    return [parcel for sending in ready for parcel in parcels(sending)]
+    return [letter for sending in ready for letter in letters(sending)]
 
 
 def event(state: JiraState, edit: Edit) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 Decides a fixed script of courses; the seed decides who worked and how long before the end each began. Ten changes with
 approvals that were given, refused, late or are still awaited; fifteen incidents with clocks that were kept, breached,
-paused, reopened. Nothing waits to happen. A second project stands empty, for issues that move. The end is the moment
-at which the company's live time begins.
+paused, reopened. Ids do not rise with creation, as after an import. Nothing waits to happen. A second project stands
+empty, for issues that move. The end is the moment at which the company's live time begins.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -16,12 +16,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors.sandbox import jira_words as words
-from connectors.sandbox.jira_troubles import Trouble
+from connectors.sandbox.jira_troubles import HERE, Trouble
 
 Item = dict[str, Any]
 EDITS_REMEMBERED = 5000  # of all issues together, for the index that lags
 SENDINGS_KEPT = 100_000
-CLOUD, DATA_CENTER = "cloud", "dc"
+PROFILES = CLOUD, DATA_CENTER = "cloud", "dc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,7 @@ class JiraState:
     )
     queue: deque[Any] = field(default_factory=lambda: deque(maxlen=SENDINGS_KEPT), init=False)
     carrier: Callable[[Any], None] | None = field(default=None, init=False)  # takes what is to be sent, else the queue
+    switches: Callable[[], Mapping[str, Any]] = field(default=dict, init=False)  # of the queue that carries
     hooks: dict[int, Any] = field(default_factory=dict, init=False)
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict, init=False)
     dashboards: dict[tuple[str, str], dict[str, Any]] = field(
@@ -158,11 +159,15 @@ class JiraState:
 
     def standing(self, name: str) -> Mapping[str, Any] | None:
         """The parameters of a trouble that stands now, whatever is asked; None when all is well."""
-        return next((t.params for t in self.troubles if t.name == name and t.stands(self.now_ms)), None)
+        switch = self.switches().get(name)
+        if switch is not None:
+            return switch if isinstance(switch, Mapping) else {"off": not switch}
+        troubles = (*HERE.get(), *self.troubles)
+        return next((t.params for t in troubles if t.name == name and t.stands(self.now_ms)), None)
 
     def struck(self, name: str, method: str, path: str) -> Mapping[str, Any] | None:
         """The parameters of a trouble that strikes this request, which counts."""
-        for trouble in self.troubles:
+        for trouble in (*HERE.get(), *self.troubles):
             if trouble.name == name and trouble.strikes(method, path, self.now_ms, self.dice):
                 return trouble.params
         return None

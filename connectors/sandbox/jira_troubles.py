@@ -9,6 +9,7 @@ milliseconds. Refuses names and parameters that are not in `KNOWN`.
 
 import re
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -68,6 +69,10 @@ class Trouble:
         if self.times is not None:
             self.times -= 1
         return True
+
+
+# Troubles of the request that is being answered alone; requests that run beside it have their own.
+HERE: ContextVar[tuple[Trouble, ...]] = ContextVar("jira_troubles", default=())
 
 
 def trouble(order: Mapping[str, Any]) -> Trouble:

@@ -52,13 +52,19 @@ def parcels(sandbox: Sandbox, tool: str, now: int, flush: bool = False) -> list[
 async def deliver_pending(sandbox: Sandbox, order: Mapping[str, Any]) -> dict[str, Any]:
     """Send what waits and is due; answers how it went and how much still waits."""
     hooks, tools = sandbox.hooks, {}
-    for tool in hooks.modes:
+    for tool, mode in hooks.modes.items():
         url = str(order.get(f"{tool}_url") or hooks.urls.get(tool, ""))
-        if not url:
+        if not url and not any(mode.address(event) for event in hooks.waiting if event.tool == tool):
             continue
         burst = int(hooks.switches.get("burst") or 1)
         lines = min(max(int(order.get("concurrency") or burst), 1), BURST_MOST)
-        answers = await _send(hooks, hooks.take(tool, bool(order.get("flush"))), url, lines)
+        answers, ready = [], hooks.take(tool, bool(order.get("flush")))
+        for to in dict.fromkeys(mode.address(event) or url for event in ready):
+            events = [event for event in ready if (mode.address(event) or url) == to]
+            if to:
+                answers += await _send(hooks, events, to, lines)
+            else:
+                hooks.waiting += events
         accepted = sum(answer.startswith("2") for answer in answers)
         tools[tool] = {"sent": len(answers), "accepted": accepted, "refused": len(answers) - accepted}
     total = {name: sum(counts[name] for counts in tools.values()) for name in ("sent", "accepted", "refused")}

@@ -6,6 +6,7 @@
 from collections.abc import Callable, Collection
 from typing import Any
 
+from connectors.sandbox.jira_part import truth_of
 from connectors.sandbox.world import Sandbox
 
 Held = dict[str, dict[str, Any]]
@@ -18,7 +19,7 @@ def _servicenow(sandbox: Sandbox) -> Held:
     }
 
 
-TRUTHS: dict[str, Callable[[Sandbox], Held]] = {"servicenow": _servicenow}
+TRUTHS: dict[str, Callable[[Sandbox], Held]] = {"servicenow": _servicenow, "jira": truth_of}
 
 
 def truth(sandbox: Sandbox, tables: Collection[str] = ()) -> dict[str, Held]:
