@@ -68,14 +68,13 @@ class Shape:
 
     entity: str
     kind: MirrorKind
-    fields: tuple[Field, ...]
-    asked: tuple[str, ...]  # every column that a request names, in order
-    calculated: frozenset[str]  # those of them that do not make a version
-    running: frozenset[str]  # those that do not make one while `until` is empty, because a clock moves them
-    until: str
-    walked: tuple[str, ...]  # columns of another record (`instance.state`): a webhook does not carry them
-    flags: frozenset[str]  # columns that a script reads as 1 and 0, and the API as true and false
-    optional: frozenset[str]  # columns that an instance need not have
+    fields: tuple[Field, ...] = ()
+    asked: tuple[str, ...] = ()  # every column that a request names, in order
+    running: frozenset[str] = frozenset()  # those that say nothing while `until` is empty, because a clock moves them
+    until: str = ""
+    walked: tuple[str, ...] = ()  # columns of another record (`instance.state`): a webhook does not carry them
+    flags: frozenset[str] = frozenset()  # columns that a script reads as 1 and 0, and the API as true and false
+    optional: frozenset[str] = frozenset()  # columns that an instance need not have
     absent_ok: bool = False  # a table that an instance need not have
     added_only: bool = False  # rows are only ever added: no count of updates, no time of the last one
     by_record: bool = False  # read for single records when something happened to them, never as a whole
@@ -138,6 +137,8 @@ def _shape(entity: str, given: Mapping[str, Any]) -> Shape:
     needed |= {name for name, optional in also.items() if not optional}
     asked = needed | {*also, *(each.column for each in fields)}
     asked |= {str(column) for each in given["fields"].values() for column in each.get("named_by", ())}
+    if wrong := sorted(asked & set(given.get("calculated", ()))):
+        raise _bad(f"{entity}: {', '.join(wrong)} is computed whenever it is read, so it says nothing of a version")
     running, only, without = given.get("running", {}), given.get("only", {}), given.get("without", {})
     queries.base(only, without)
     return Shape(
@@ -145,7 +146,6 @@ def _shape(entity: str, given: Mapping[str, Any]) -> Shape:
         kind=kind,
         fields=fields,
         asked=tuple(sorted(asked)),
-        calculated=frozenset(asked & set(given.get("calculated", ()))),
         running=frozenset(asked & set(running.get("columns", ()))),
         until=str(running.get("until", "")),
         walked=tuple(sorted(column for column in asked if "." in column)),

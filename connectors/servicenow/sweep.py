@@ -86,10 +86,7 @@ def deleted_hints(config: ServiceNowConfig, entity: str, since: datetime) -> lis
 
 
 def _deleted(instance: Instance, entity: str, since: datetime) -> list[Hint]:
-    shape = Shape(
-        DELETES, MirrorKind.STATE_CHANGE, (), _DELETE_COLUMNS, frozenset(), frozenset(), "", (), frozenset(),
-        frozenset(), added_only=True,
-    )  # fmt: skip
+    shape = Shape(DELETES, MirrorKind.STATE_CHANGE, asked=_DELETE_COLUMNS, added_only=True)
     filtered = f"tablename={queries.name(entity)}^sys_created_on>={queries.stamp(since)}^"
     found: set[str] = set()
     try:

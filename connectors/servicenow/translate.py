@@ -2,9 +2,9 @@
 
 Decides which version a record is (`sys_mod_count`, then `sys_updated_on`; a row that is only ever added has one
 version) and its values under the data contract. What follows from one record alone is decided in facts.py. The payload
-is the canonical JSON of the contract's columns that neither the tool computes at read time nor a running clock moves,
-without empty ones: an empty column and an absent one are the same to the tool, and a webhook and a page that show the
-same version so have the same hash. Seconds are whole.
+is the canonical JSON of the contract's columns that no running clock moves, without empty ones: an empty column and an
+absent one are the same to the tool, and a webhook and a page that show the same version so have the same hash. What is
+in no payload is in no value either, so that nothing depends on which reading came first. Seconds are whole.
 Refuses a record without a usable id or version (`Poison`); any other bad value stays unknown and becomes an `Issue`.
 """
 
@@ -63,12 +63,12 @@ def _version(shape: Shape, record: Mapping[str, Any]) -> Version:
     issues: list[Issue] = []
     raw = _texts(shape, record, issues)
     try:
-        payload = _payload(shape, raw)
+        payload = orjson.dumps(raw)  # canonical: its keys are in order already
     except TypeError as error:  # a lone surrogate
         raise Poison(_key(record), "record", "", f"The record is not valid Unicode ({error}).", _FIX_SENDER) from error
     if b"\\u0000" in payload:
         raw = _without_nul(raw, issues)
-        payload = _payload(shape, raw)
+        payload = orjson.dumps(raw)
     key, version_no, version_at = _identity(shape, record, raw)
     values: Values = {}
     for field in shape.fields:
@@ -88,16 +88,6 @@ def _version(shape: Shape, record: Mapping[str, Any]) -> Version:
     return Version(
         Source.SERVICENOW, shape.entity, key, shape.kind, version_no, version_at, payload, values, tuple(issues)
     )
-
-
-def _payload(shape: Shape, raw: Raw) -> bytes:
-    """Canonical JSON: the keys of `raw` are in order already."""
-    unsaid = shape.calculated
-    if shape.running and not raw.get(shape.until):
-        unsaid |= shape.running
-    if unsaid:
-        return orjson.dumps({column: value for column, value in raw.items() if column not in unsaid})
-    return orjson.dumps(raw)
 
 
 def _identity(shape: Shape, record: Mapping[str, Any], raw: Raw) -> tuple[str, int, datetime]:
@@ -122,7 +112,7 @@ def _key(record: Mapping[str, Any]) -> str:
 
 
 def _texts(shape: Shape, record: Mapping[str, Any], issues: list[Issue]) -> Raw:
-    """The asked columns that are not empty, as texts, in the order of their names."""
+    """The asked columns that are not empty and do not move with a clock, as texts, in the order of their names."""
     raw: Raw = {}
     for column in shape.asked:
         value = record.get(column)
@@ -140,6 +130,8 @@ def _texts(shape: Shape, record: Mapping[str, Any], issues: list[Issue]) -> Raw:
             value = _SCRIPT_FLAGS.get(value, value)
         if value:
             raw[column] = value
+    if shape.running and not raw.get(shape.until):
+        raw = {column: value for column, value in raw.items() if column not in shape.running}
     return raw
 
 

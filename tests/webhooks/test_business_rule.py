@@ -64,7 +64,7 @@ def test_the_rule_sends_the_columns_of_the_contract() -> None:
     assert block
     listed = json.loads(block[1])
     wanted = {
-        entity: [column for column in shape.asked if column not in {*shape.calculated, *shape.walked}]
+        entity: [column for column in shape.asked if column not in shape.walked]
         for entity, shape in standard().items()
         if entity in listed
     }

@@ -9,9 +9,9 @@ from tests.connectors.servicenow.imitation import Imitation, served
 
 
 @pytest.fixture(scope="module")
-def instance() -> Iterator[Imitation]:
+def instance(request: pytest.FixtureRequest) -> Iterator[Imitation]:
     """Shared by the tests of a module; each plans the faults that it needs, and they end with it."""
-    with served() as imitation:
+    with served(size=getattr(request.module, "SIZE", "company")) as imitation:
         yield imitation
 
 

@@ -147,8 +147,8 @@ class Imitation:
 
 
 @contextmanager
-def served() -> Iterator[Imitation]:
-    app = create(7, CREDENTIALS)
+def served(seed: int = 7, size: str = "company") -> Iterator[Imitation]:
+    app = create(seed, CREDENTIALS, size=size)
     veil = Veil(app)
     listener, running = listen(0), server(veil)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})

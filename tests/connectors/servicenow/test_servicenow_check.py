@@ -12,6 +12,7 @@ from connectors.servicenow.contract import Contract, read_contract, standard
 from connectors.source import Check, CheckState
 from tests.connectors.servicenow.imitation import CREDENTIALS, Imitation
 
+SIZE = "small"
 OK, WARN, FAIL = CheckState.OK, CheckState.WARN, CheckState.FAIL
 CONTRACT = {name: standard()[name] for name in ("sys_user_group", "problem", "sys_audit")}
 

@@ -10,6 +10,7 @@ from connectors.servicenow.sweep import exists, sweep
 from engine.words import Feed
 from tests.connectors.servicenow.imitation import Imitation
 
+SIZE = "small"
 TABLE = "/api/now/v2/table/problem"
 
 

@@ -11,6 +11,7 @@ from connectors.servicenow.pull import poll
 from connectors.source import SourceRefused, SourceUnavailable
 from tests.connectors.servicenow.imitation import Imitation
 
+SIZE = "small"
 CLIENT = {"user": "", "password": "", "client_id": "client", "client_secret": "made-up-secret"}
 
 
