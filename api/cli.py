@@ -20,9 +20,8 @@ from uuid import UUID
 
 import click
 
-from api import cli_outbox
+from api import cli_contracts, cli_outbox, cli_reports
 from api import settings as configuration
-from api.cli_contracts import COMMANDS
 from api.settings import Settings
 from connectors.source import SourceRefused, SourceUnavailable
 from engine.refusal import Refused
@@ -362,7 +361,7 @@ def capabilities() -> None:
         click.echo(line)
 
 
-for about_data in (*COMMANDS, *cli_outbox.COMMANDS):
+for about_data in (*cli_contracts.COMMANDS, *cli_outbox.COMMANDS, *cli_reports.COMMANDS):
     main.add_command(about_data)
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ the same version again changes nothing. Everything is set-based: rows are copied
 transaction and merged by a handful of statements. Runs as the worker role, in the caller's transaction.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -28,6 +28,13 @@ from schema.tables.mirror import TYPED
 
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 KEY_COLUMNS = ("id", "source", "source_key")
+# Column that schema/facts.py fills -> what it was computed from.
+COUNTED_BESIDE: Mapping[MirrorKind, Mapping[str, tuple[str, ...]]] = {
+    MirrorKind.INCIDENT: {
+        "resolve_business_seconds": ("opened_at", "resolved_at"),
+        "calendar_hash": ("opened_at", "resolved_at"),
+    },
+}
 
 
 class Sighting(NamedTuple):
@@ -354,16 +361,25 @@ def _staging(kind: MirrorKind) -> str:
     return f"typed_{TYPED[kind].__tablename__}"
 
 
+def _kept(kind: MirrorKind, column: str) -> str:
+    """What a column becomes: what was counted beside the record stays while all that it follows from does."""
+    causes = COUNTED_BESIDE.get(kind, {}).get(column)
+    if causes is None:
+        return f"excluded.{column}"
+    same = " and ".join(f"here.{cause} is not distinct from excluded.{cause}" for cause in causes)
+    return f"case when {same} then here.{column} end"
+
+
 @cache
 def _typed_statements(kind: MirrorKind) -> tuple[TextClause, TextClause]:
     """Make the temporary table of a kind; merge it. Every name in them is one of our own tables or columns."""
     table, columns = f"mirror.{TYPED[kind].__tablename__}", _typed_columns(kind)
     listed = ", ".join((*KEY_COLUMNS, *columns))
     given = ", ".join(f"t.{column}" for column in (*KEY_COLUMNS, *columns))
-    updated = ", ".join(f"{column} = excluded.{column}" for column in ("revision_id", "gone_at", *columns))
+    updated = ", ".join(f"{column} = {_kept(kind, column)}" for column in ("revision_id", "gone_at", *columns))
     stage = f"""create temp table if not exists {_staging(kind)} on commit delete rows as
                 select {listed} from {table} with no data"""  # noqa: S608
-    keep = f"""insert into {table} (tenant_id, {listed}, revision_id, gone_at)
+    keep = f"""insert into {table} as here (tenant_id, {listed}, revision_id, gone_at)
                select (select app.tenant()), {given}, h.revision_id, h.gone_at
                  from head h join {_staging(kind)} t on t.id = h.id order by t.id
                on conflict (tenant_id, id) do update set {updated}"""  # noqa: S608

@@ -28,7 +28,7 @@ MEMBERS = """select t.id, t.name, m.person_id from mirror.team t
  where t.tenant_id = :tenant and t.gone_at is null order by t.id, m.person_id"""
 SERVICES = """select id, name, criticality, owner_id, support_team_id, change_team_id from mirror.service
  where tenant_id = :tenant and gone_at is null order by id"""
-# What changed since, or was counted in another calendar. A record that was rewritten has lost its calendar.
+# What changed since, or was counted in another calendar. A record whose ends were rewritten has lost its calendar.
 UNCOUNTED = """select id, opened_at, resolved_at from mirror.incident
  where tenant_id = :tenant and calendar_hash is distinct from :calendar and resolved_at >= opened_at"""
 COUNT = """update mirror.incident i set resolve_business_seconds = c.seconds, calendar_hash = :calendar
