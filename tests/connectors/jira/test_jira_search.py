@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,11 +10,13 @@ from zoneinfo import ZoneInfo
 import orjson
 import pytest
 
+from connectors.governor import Governor, Purpose
 from connectors.jira import search as searching
 from connectors.jira.calls import QueryRefused, ResourceGone
-from connectors.jira.pull import poll, scope
+from connectors.jira.pull import poll, refetch, scope
 from connectors.jira.search import Question, by_the_minute, search
 from connectors.jira.site import JiraConfig, connect
+from connectors.jira.sweep import sweep
 from connectors.jira.times import EPOCH
 from connectors.sandbox.jira_acts import act
 from connectors.sandbox.jira_state import CLOUD, DATA_CENTER, Fault, JiraState
@@ -197,3 +200,27 @@ def test_births_by_hand_are_found_at_once(small_config: JiraConfig, small: JiraS
     since = ms(small.now_ms)
     born = act(small, {"op": "create", "type": "change"})["key"]
     assert found(small_config, since) == [born]
+
+
+def test_every_request_goes_through_the_governor_for_its_purpose(small_config: JiraConfig, small: JiraState) -> None:
+    asked: list[tuple[Purpose, tuple[str, ...]]] = []
+
+    class Watched(Governor):
+        def call(self, request: Any, *, purpose: Purpose = Purpose.WRITE, scopes: Any = ()) -> Any:
+            asked.append((purpose, tuple(scopes)))
+            return super().call(request, purpose=purpose, scopes=scopes)
+
+    config = dataclasses.replace(small_config, governor=Watched(attempts=1))
+    readings: dict[Purpose, Callable[[], object]] = {
+        Purpose.POLL: lambda: list(poll(config, None)),
+        Purpose.SWEEP: lambda: sweep(config),
+        Purpose.REFETCH: lambda: list(refetch(config, ["20001", "99999"])),
+    }
+    for purpose, read in readings.items():
+        asked.clear()
+        small.log.clear()
+        read()
+        assert {name for name, _ in asked} == {purpose}
+        assert len(asked) == len(small.log)  # the `jira` client's own requests too
+        endpoints = {re.sub(r"/\d{5}(?=/|$)", "/*", place.replace("/jira", "", 1)) for place in small.log}
+        assert {scopes[0] for _, scopes in asked} == endpoints
