@@ -160,7 +160,7 @@ async def explore(follow: Any) -> None:
 
     loop = asyncio.get_running_loop()
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(STEPS)
     def every(steps: list[Any]) -> None:
         asyncio.run_coroutine_threadsafe(follow(steps), loop).result(60)
