@@ -29,7 +29,7 @@ SHARE = 10  # so many lines are printed
 DATABASE = "bench_load"
 WHERE = "select last_value from mirror.revision_id_seq"
 VERSIONS = """select source_key, version_no, version_at, payload_hash from mirror.revision
- order by source_key collate "C", version_no"""
+ where entity = 'incident' order by source_key collate "C", version_no"""
 TYPED = """select source_key, source_state, priority, opened_at, resolved_at, closed_at, reopen_count, made_sla
   from mirror.incident order by source_key collate "C" """
 
