@@ -52,7 +52,7 @@ async def write_back(house: House, run_id: UUID) -> int:
 def spare_the_collector() -> None:
     """Look for garbage rarely: what a batch makes has no cycles, and looking for some took a quarter of a load."""
     gc.freeze()
-    gc.set_threshold(100_000, 20, 100)
+    gc.set_threshold(10_000, 20, 50)
 
 
 async def sync_once(settings: Settings) -> dict[str, Any]:
