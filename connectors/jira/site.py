@@ -131,6 +131,7 @@ def _client(config: JiraConfig, edition: Edition, purpose: Purpose) -> JIRA:
         ),
     )
     client._session.max_redirects = 0  # a redirect leads to a login page, or to another host
+    client._fields_cache_value = {"": ""}  # else it asks for /field behind our back, and takes names for ids
     return client
 
 

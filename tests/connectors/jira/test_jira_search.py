@@ -18,6 +18,8 @@ from connectors.jira.search import Question, by_the_minute, search
 from connectors.jira.site import JiraConfig, connect
 from connectors.jira.sweep import sweep
 from connectors.jira.times import EPOCH
+from connectors.limits import jira_scopes
+from connectors.sandbox import jira_words as words
 from connectors.sandbox.jira_acts import act
 from connectors.sandbox.jira_state import CLOUD, DATA_CENTER, Fault, JiraState
 from connectors.sandbox.jira_troubles import trouble
@@ -222,5 +224,17 @@ def test_every_request_goes_through_the_governor_for_its_purpose(small_config: J
         read()
         assert {name for name, _ in asked} == {purpose}
         assert len(asked) == len(small.log)  # the `jira` client's own requests too
-        endpoints = {re.sub(r"/\d{5}(?=/|$)", "/*", place.replace("/jira", "", 1)) for place in small.log}
-        assert {scopes[0] for _, scopes in asked} == endpoints
+        places = [place.replace("/jira", "", 1).partition(" ") for place in small.log]
+        assert {scopes for _, scopes in asked} == {jira_scopes(method, path) for method, _, path in places}
+
+
+@pytest.mark.parametrize("profile", [CLOUD])
+def test_a_custom_field_with_the_name_of_a_system_field_takes_nothing_from_it(
+    small_config: JiraConfig, small: JiraState
+) -> None:
+    """The `jira` client would translate `labels` to the id of a custom field of that name."""
+    impostor = {"id": "customfield_10999", "name": "Stamp", "clauseNames": ["updated"]}
+    catalogue = orjson.dumps([*words.field_catalogue(), impostor])
+    small.faults.append(Fault(re.compile(r"rest/api/\d/field"), 200, 9, {}, catalogue))
+    (page, *_) = refetch(small_config, ["20001"])
+    assert orjson.loads(page.body)[0]["fields"]["updated"] == words.jira_time(small.issues["20001"].values["updated"])
