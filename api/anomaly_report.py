@@ -21,14 +21,16 @@ from schema.store import DbRole, Store
 NEWEST = text("select id from score.run order by run_no desc limit 1")
 # What was changed before the source was first read could not be here in time: it is not late.
 BEHIND = text("""
-with began as (select source, entity, min(observed_at) as at from mirror.revision group by 1, 2)
-select distinct on (l.metric, l.record_id) l.metric, l.number, l.measure, v.source, v.entity, v.version_at,
+with behind as materialized (
+  select distinct on (metric, record_id) metric, record_id, revision_id, number, measure from score.kpi_lineage
+   where run_id = :run and (left_out is null or left_out = 'UNKNOWN') order by metric, record_id, subject_kind),
+began as materialized (select source, entity, min(observed_at) as at from mirror.revision group by 1, 2)
+select l.metric, l.number, l.measure, v.source, v.entity, v.version_at, v.version_at < b.at as before,
        (select min(a.observed_at) from mirror.revision a where a.tenant_id = v.tenant_id and a.record_id = v.record_id
-           and a.version_no = v.version_no and a.version_at = v.version_at) as observed_at,
-       v.version_at < (select b.at from began b where b.source = v.source and b.entity = v.entity) as before
-  from score.kpi_lineage l join mirror.revision v on v.tenant_id = l.tenant_id and v.id = l.revision_id
- where l.run_id = :run and (l.left_out is null or l.left_out = 'UNKNOWN')
- order by l.metric, l.record_id, l.subject_kind
+           and a.version_no = v.version_no and a.version_at = v.version_at) as observed_at
+  from behind l join mirror.revision v on v.tenant_id = (select app.tenant()) and v.id = l.revision_id
+  join began b on b.source = v.source and b.entity = v.entity
+ order by l.metric, l.record_id
 """)
 
 

@@ -20,7 +20,7 @@ from uuid import UUID
 
 import click
 
-from api import cli_contracts, cli_outbox, cli_reports
+from api import cli_contracts, cli_mirror, cli_outbox, cli_reports
 from api import settings as configuration
 from api.settings import Settings
 from connectors.source import SourceRefused, SourceUnavailable
@@ -139,14 +139,6 @@ def migrate() -> None:
             click.echo("The database is up to date.")
 
     start(bring_up)
-
-
-@main.command()
-def sync() -> None:
-    """Read ServiceNow and Jira once and mirror what changed."""
-    from api import worker
-
-    out(start(worker.sync_once))
 
 
 @main.command()
@@ -361,7 +353,7 @@ def capabilities() -> None:
         click.echo(line)
 
 
-for about_data in (*cli_contracts.COMMANDS, *cli_outbox.COMMANDS, *cli_reports.COMMANDS):
+for about_data in (*cli_contracts.COMMANDS, *cli_mirror.COMMANDS, *cli_outbox.COMMANDS, *cli_reports.COMMANDS):
     main.add_command(about_data)
 
 if __name__ == "__main__":

@@ -30,6 +30,11 @@ MANY_ROWS = 5_000
 MOST_ROUNDS = 50  # of reading again what is asked for while reading
 OVERLAP = {Source.SERVICENOW: timedelta(minutes=10), Source.JIRA: timedelta(minutes=15)}
 Say = Callable[[str], None]
+Watch = Callable[[str, int, int | None], None]  # what is read, records so far, of how many where the tool tells
+
+
+def quiet(_what: str, _records: int, _total: int | None) -> None:
+    """Nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,10 @@ class Scope:
         return Feed.SWEEP if self.whole else Feed.POLL
 
 
-async def poll_all(house: House, say: Say = LOG.info, scope: Scope = Scope()) -> Drained:
+EVERYTHING = Scope()
+
+
+async def poll_all(house: House, say: Say = LOG.info, scope: Scope = EVERYTHING, watch: Watch = quiet) -> Drained:
     """Read every connected tool once and mirror what came.
 
     One tool after the other, each mirrored to its end: what Jira's options mean is known only then.
@@ -65,7 +73,7 @@ async def poll_all(house: House, say: Say = LOG.info, scope: Scope = Scope()) ->
         draining = asyncio.create_task(drain_until(house, done))
         try:
             for reading in wanted:
-                await read(house, reading, say, scope)
+                await read(house, reading, say, scope, watch)
         except BaseException:
             draining.cancel()  # what waits is found again
             await asyncio.wait([draining])
@@ -79,7 +87,7 @@ async def poll_all(house: House, say: Say = LOG.info, scope: Scope = Scope()) ->
     return total
 
 
-async def read(house: House, reading: Reading, say: Say, scope: Scope = Scope()) -> int:
+async def read(house: House, reading: Reading, say: Say, scope: Scope = EVERYTHING, watch: Watch = quiet) -> int:
     """All pages of one feed into the inbox; the watermark moves with the last one, or not at all."""
     store, feed = house.store, scope.feed
     known = await watermark(store, reading.source, reading.entity)
@@ -89,10 +97,14 @@ async def read(house: House, reading: Reading, say: Say, scope: Scope = Scope())
     pages = await asyncio.to_thread(reading.poll, since, feed, cursor)
     held: Page | None = None
     began: datetime | None = None
-    count = 0
+    count = records = 0
+    total: int | None = None
     while (page := await asyncio.to_thread(next, pages, None)) is not None:
         began = began or page.observed_at
         count += 1
+        records += page.records if page.entity == reading.entity else 0
+        total = total or page.total
+        watch(f"{reading.source} {reading.entity}", records, total)
         if page.entity == reading.entity:
             page, held = held, page
         if page is not None:
@@ -103,6 +115,7 @@ async def read(house: House, reading: Reading, say: Say, scope: Scope = Scope())
         # reading from some day on says nothing of the days before it
         moves = scope.since is None or (known is not None and scope.since <= known)
         await accept_pages(store, [held], began - OVERLAP[reading.source] if moves else None)
+    watch(f"{reading.source} {reading.entity}", records, records)
     say(f"read {reading.source} {reading.entity}: {count} pages")
     return count
 
@@ -162,7 +175,7 @@ async def suspect_unseen(house: House, asked: Sequence[Asked]) -> None:
         await note_suspicions(connection, doubtful, "the tool did not show it when asked")
 
 
-async def sweep_all(house: House, say: Say = LOG.info, scope: Scope = Scope(), allowed: int = 0) -> list[Swept]:
+async def sweep_all(house: House, say: Say = LOG.info, scope: Scope = EVERYTHING, allowed: int = 0) -> list[Swept]:
     """Compare all keys of the tools with the mirror, and read again what is missing or old here."""
     swept = []
     for reading in (await connected(house.store, house.settings)).readings:
@@ -174,6 +187,25 @@ async def sweep_all(house: House, say: Say = LOG.info, scope: Scope = Scope(), a
         swept.append(one)
     await drain_all(house)
     return swept
+
+
+NOTE_CONTENT = text("""
+insert into ops.sweep (tenant_id, source, entity, kind, started_at, finished_at, state, keys, mirrored, hinted,
+                       suspected, gone)
+select (select app.tenant()), source, entity, 'CONTENT', :now, clock_timestamp(), 'DONE', count(*),
+       count(*) filter (where gone_at is null), 0, 0, 0
+  from mirror.record
+ where (source, entity) in (select * from unnest(cast(:sources as text[]), cast(:entities as text[])))
+ group by source, entity
+""")
+
+
+async def note_content_sweep(house: House, scope: Scope) -> None:
+    """Remember that every record of these entities has been read and compared."""
+    readings = [each for each in (await connected(house.store, house.settings)).readings if scope.takes(each)]
+    given = {"sources": [each.source.value for each in readings], "entities": [each.entity for each in readings]}
+    async with house.store.begin(DbRole.WORKER) as connection:
+        await connection.execute(NOTE_CONTENT, given | {"now": house.clock()})
 
 
 def _told(swept: Swept) -> str:

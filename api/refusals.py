@@ -18,6 +18,7 @@ STATUS: Mapping[Code, int] = {
     Code.METHOD_NOT_ALLOWED: 405,
     Code.NOT_ACCEPTABLE: 406,
     Code.NOT_FOUND: 404,
+    Code.RETENTION_HOLD: 409,
     Code.SOD_VIOLATION: 403,
     Code.STATE_CONFLICT: 409,
     Code.TIMEOUT: 504,

@@ -6,19 +6,23 @@ was polled is remembered by the process alone: after a start everything is read 
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
-from api.actions import contracts
-from api.feeds import Scope, poll_all, sweep_all
+from api.actions import contracts, retention
+from api.feeds import Scope, note_content_sweep, poll_all, sweep_all
 from api.house import House
 from api.sources import connected
+from connectors.hints import note_hints
+from connectors.jira.due import due_issues
 from connectors.schedule import due
-from connectors.source import SourceRefused, SourceUnavailable
+from connectors.source import Hint, SourceRefused, SourceUnavailable
 from engine.words import Source
 from schema.store import DbRole, Store
 
+WHOLE_EVERY = timedelta(days=7)
+READ_WHOLE = text("select max(finished_at) from ops.sweep where source = :source and kind = 'CONTENT'")
 SWEPT = text("select max(finished_at) from ops.sweep where source = :source and kind = 'KEYS'")
 
 
@@ -45,12 +49,33 @@ async def turn(house: House, rhythm: Rhythm) -> None:
             if wanted.poll:
                 await poll_all(house, scope=only)
                 rhythm.polled[source] = now
+                await note_stopped_clocks(house, source)
             if wanted.sweep:
                 await sweep_all(house, scope=only)
+                await read_whole_when_due(house, source)
         except (SourceRefused, SourceUnavailable) as error:
             failed.append(error)
     if failed:
         raise failed[0]
+
+
+async def note_stopped_clocks(house: House, source: Source) -> None:
+    """A clock breaches without its issue moving: what ran out is read again."""
+    if source is not Source.JIRA:
+        return
+    issues = await due_issues(house.store, house.clock())
+    async with house.store.begin(DbRole.WORKER) as connection:
+        await note_hints(connection, (Hint(source, "issue", issue) for issue in issues), "its clock ran out")
+
+
+async def read_whole_when_due(house: House, source: Source) -> None:
+    """Once a week every record is read, content and all: what a script changed behind the tool's back is found so."""
+    whole = Scope(sources=(source,), whole=True)
+    async with house.store.begin(DbRole.WORKER, read_only=True) as connection:
+        last = await connection.scalar(READ_WHOLE, {"source": source.value})
+    if last is None or house.clock() - last >= WHOLE_EVERY:
+        await poll_all(house, scope=whole)
+        await note_content_sweep(house, whole)
 
 
 async def swept_at(store: Store, source: Source) -> datetime | None:
@@ -60,6 +85,7 @@ async def swept_at(store: Store, source: Source) -> datetime | None:
 
 
 async def tend(house: House) -> None:
-    """Apply contracts to what is stored, and hold it against their rules."""
+    """Apply contracts to what is stored, hold it against their rules, and make room for the months to come."""
+    await retention.look_ahead(house.store)
     await contracts.replay(house.store, house.settings, lambda _: None)
     await contracts.check_rules(house.store, house.settings, house.clock())

@@ -55,14 +55,6 @@ def spare_the_collector() -> None:
     gc.set_threshold(10_000, 20, 50)
 
 
-async def sync_once(settings: Settings) -> dict[str, Any]:
-    spare_the_collector()
-    async with open_house(settings) as house:
-        await rhythm.begin(house)
-        drained = await poll_all(house)
-        return {"deliveries": drained.deliveries, "revisions": drained.revisions, "records": drained.heads}
-
-
 async def work(settings: Settings, once: bool) -> None:
     spare_the_collector()
     async with open_house(settings) as house:

@@ -44,6 +44,8 @@ class Page:
     body: bytes
     observed_at: datetime  # server clock at the start of the request
     cursor: str | None = None  # where a reading that ended after this page goes on
+    records: int = 0  # in this page
+    total: int | None = None  # of the whole reading, where the tool counts it
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ class Action(StrEnum):
     DOCUMENT_ACTIVATE = "DOCUMENT_ACTIVATE"
     DOCUMENT_RETIRE = "DOCUMENT_RETIRE"
     DELIVERY_REPLAY = "DELIVERY_REPLAY"
+    SNAPSHOT_TAKE = "SNAPSHOT_TAKE"
+    RETENTION_DROP = "RETENTION_DROP"
     OUTBOX_RETRY = "OUTBOX_RETRY"
     ROLE_APPROVE = "ROLE_APPROVE"
     ROLE_REFUSE = "ROLE_REFUSE"
@@ -56,6 +58,8 @@ RIGHTS: Mapping[Action, Right] = {
     Action.PAYOUT_READ: Right(frozenset({Role.PAYROLL, Role.AUDITOR})),
     Action.PAYOUT_ACKNOWLEDGE: Right(frozenset({Role.PAYROLL}), frozenset(Relation)),
     Action.DELIVERY_REPLAY: Right(frozenset({Role.ITSM_ADMIN})),
+    Action.SNAPSHOT_TAKE: Right(frozenset({Role.ITSM_ADMIN, Role.AUDITOR})),
+    Action.RETENTION_DROP: Right(frozenset({Role.ITSM_ADMIN})),
     Action.OUTBOX_RETRY: Right(frozenset({Role.ITSM_ADMIN})),
     Action.DOCUMENT_PROPOSE: Right(frozenset({Role.ITSM_ADMIN})),
     Action.DOCUMENT_ACTIVATE: Right(frozenset({Role.ITSM_ADMIN}), frozenset({Relation.SUBMITTER})),

@@ -204,4 +204,5 @@ def _page(site: Site, entity: str, feed: Feed, records: Sequence[Mapping[str, An
     body = orjson.dumps(records)
     timeless = entity == "issue" and site.http.purpose is Purpose.POLL
     seen_at = "" if timeless else f"{observed_at.isoformat()}:"
-    return Page(Source.JIRA, entity, feed, f"{entity}:{seen_at}{sha256(body).hexdigest()[:32]}", body, observed_at)
+    page_id = f"{entity}:{seen_at}{sha256(body).hexdigest()[:32]}"
+    return Page(Source.JIRA, entity, feed, page_id, body, observed_at, records=len(records))

@@ -50,7 +50,8 @@ def poll(
             for leaf in drain(query, place):
                 began = began or leaf.answer.observed_at
                 if leaf.answer.rows:
-                    yield page_of(shape, feed, leaf.answer.rows, began, _cursor(since, began, leaf.end))
+                    total = leaf.answer.total
+                    yield page_of(shape, feed, leaf.answer.rows, began, _cursor(since, began, leaf.end), total)
         except TableAbsent:
             if not shape.absent_ok:
                 raise
@@ -75,14 +76,19 @@ def whole(instance: Instance, shape: Shape, changed: str) -> Query:
 
 
 def page_of(
-    shape: Shape, feed: Feed, rows: list[dict[str, Any]], observed_at: datetime, cursor: str | None = None
+    shape: Shape,
+    feed: Feed,
+    rows: list[dict[str, Any]],
+    observed_at: datetime,
+    cursor: str | None = None,
+    total: int | None = None,
 ) -> Page:
     """A content sweep is proof of its own moment: the same rows seen again later are another page."""
     body = _json(rows)
     digest = sha256(body).hexdigest()
     seen = f"{queries.stamp(observed_at)}:" if feed is Feed.SWEEP else ""
     page_id = f"{feed}:{shape.entity}:{seen}{digest}"
-    return Page(Source.SERVICENOW, shape.entity, feed, page_id, body, observed_at, cursor)
+    return Page(Source.SERVICENOW, shape.entity, feed, page_id, body, observed_at, cursor, len(rows), total)
 
 
 def shape_of(config: ServiceNowConfig, entity: str) -> Shape:
