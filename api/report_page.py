@@ -23,6 +23,15 @@ def percent(share: float | None) -> str:
     return "-" if share is None else f"{share * 100:.1f} %"
 
 
+def lasting(minutes: int | None) -> str:
+    """Minutes as somebody would say them."""
+    if minutes is None:
+        return "-"
+    return (
+        f"{minutes} min" if minutes < 120 else f"{minutes // 60} h" if minutes < 2_880 else f"{minutes // 1_440} days"
+    )
+
+
 def bar(share: float | None, width: int = WIDTH) -> str:
     """How full: a share of one as a bar of blocks."""
     if share is None:
@@ -53,7 +62,7 @@ def as_text(report: Mapping[str, Any]) -> str:
 
 
 def _entity_lines(entity: Mapping[str, Any]) -> Iterator[str]:
-    age = "-" if entity["age_minutes"] is None else f"{entity['age_minutes']} min"
+    age = lasting(entity["age_minutes"])
     state = {None: "not known", True: "fresh", False: "STALE"}[entity["fresh"]]
     yield f"  {entity['entity']} ({entity['kind']}): {entity['records']} records, {entity['gone']} gone"
     yield f"    age {age}, target {entity['freshness_target']}: {state}"
@@ -108,7 +117,7 @@ def _source_part(source: Mapping[str, Any]) -> str:
 
 
 def _entity_row(entity: Mapping[str, Any]) -> str:
-    age = "-" if entity["age_minutes"] is None else f"{entity['age_minutes']} min"
+    age = lasting(entity["age_minutes"])
     mark = {None: "", True: "ok", False: "bad"}
     months = "<br>".join(f"{escape(m['month'])} {percent(m['share'])}" for m in entity["attainment"])
     issues = "<br>".join(f"{count} {escape(code)}" for code, count in entity["issues"].items())

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from api.data_report import completeness, data_report, entity_report, monthly, source_report
-from api.report_page import as_page, as_text, bar, sparkline
+from api.report_page import as_page, as_text, bar, lasting, sparkline
 from api.settings import Settings
 from connectors.mirror import Sighting, write_versions
 from connectors.rules import read_terms
@@ -66,7 +66,8 @@ def test_the_share_entered_by_hand_and_the_calls_of_a_source() -> None:
     assert (found["calls_total"], found["limited_total"], found["calls"][0]["month"]) == (100, 3, "2026-03")
 
 
-def test_bars_and_sparklines() -> None:
+def test_bars_sparklines_and_ages() -> None:
+    assert [lasting(minutes) for minutes in (None, 119, 120, 2_879, 2_880)] == ["-", "119 min", "2 h", "47 h", "2 days"]
     assert (bar(0.5, 4), bar(1, 4), bar(None, 4)) == ("██░░", "████", "····")
     assert sparkline([{"changes": 10, "late": 0}, {"changes": 10, "late": 10}, {"changes": 0, "late": 0}]) == "█▁"
 
