@@ -135,15 +135,16 @@ select :tenant, :run_id, :metric, :kind, {SUBJECT[kind]}, record_id, revision_id
  where {SUBJECT[kind]} is not null"""  # noqa: S608
 
 
-# The median of whole seconds is exact as a double; a share is kept as its two counts.
-ADD_UP = """with used as (
+# The median of whole seconds is exact as a double; a share is kept as its two counts. Both parts are added up once: the
+# planner, which has no statistics of lines that were just written, would look for the reasons again for every subject.
+ADD_UP = """with used as materialized (
   select l.subject_id, count(*) filter (where l.left_out is null) as n,
          coalesce(sum(l.measure) filter (where l.left_out is null), 0)::bigint as total,
          percentile_cont(0.5) within group (order by l.measure) filter (where l.left_out is null) as median
     from score.kpi_lineage l
    where l.tenant_id = :tenant and l.run_id = :run_id and l.metric = :metric and l.subject_kind = :kind
    group by l.subject_id),
-reasons as (
+reasons as materialized (
   select subject_id, jsonb_object_agg(left_out, hits) as excluded from (
     select l.subject_id, l.left_out, count(*) as hits from score.kpi_lineage l
      where l.tenant_id = :tenant and l.run_id = :run_id and l.metric = :metric and l.subject_kind = :kind
