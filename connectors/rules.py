@@ -148,7 +148,7 @@ def checking(translator: Translator, rules: Mapping[MirrorKind, tuple[Rule, ...]
             held = alone.get(version.kind)
             yield _with(version, _broken(held, version)) if held else version
 
-    return Translator(translate, translator.read_hook)
+    return dataclasses.replace(translator, translate=translate)
 
 
 def _weight(verdict: Verdict) -> int:

@@ -12,7 +12,8 @@ Raw = Mapping[str, Any]
 
 def raw_of(entity: str, stored: Raw) -> tuple[str, Raw]:
     """The entity and the raw record that this payload was made of."""
-    return _BACK.get(entity, lambda kept: (entity, kept))(stored)
+    back = _BACK.get(entity)
+    return back(stored) if back is not None else (entity, stored)
 
 
 def _satisfaction(stored: Raw) -> tuple[str, Raw]:

@@ -34,7 +34,7 @@ SETTLED = frozenset({"approved", "declined"})
 
 def translator(contract: Contract) -> Translator:
     """How the mirror reads what this site delivers."""
-    return Translator(partial(translate, contract), read_hook, wholes)
+    return Translator(partial(translate, contract), read_hook, wholes=wholes)
 
 
 def translate(contract: Contract, entity: str, record: Raw, observed_at: datetime) -> list[Version]:

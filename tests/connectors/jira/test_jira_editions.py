@@ -14,7 +14,7 @@ from connectors.jira import changelog
 from connectors.jira.pull import OVERLAP, poll, refetch, refetch_due
 from connectors.jira.site import Edition, JiraConfig, connect
 from connectors.jira.times import EPOCH
-from connectors.jira.translate import translate, wholes
+from connectors.jira.translate import translate, translator
 from connectors.sandbox import jira_words as words
 from connectors.sandbox.company import Company
 from connectors.sandbox.jira_acts import act
@@ -204,6 +204,7 @@ def test_a_breach_is_seen_though_nothing_was_updated(small_config: JiraConfig, s
 def test_every_cycle_of_a_reopened_issue_is_told_and_its_set_is_whole(
     small_config: JiraConfig, small: JiraState
 ) -> None:
+    tells = translator(small_config.contract).wholes
     pages = list(poll(small_config, None))
     clocks = [v for v in versions(small_config, pages) if v.kind is MirrorKind.TASK_SLA and ":12:" in v.key]
     cycles = Counter(version.key.split(":")[0] for version in clocks)
@@ -211,7 +212,7 @@ def test_every_cycle_of_a_reopened_issue_is_told_and_its_set_is_whole(
     assert reopened
     for entity, kind in (("request_sla", MirrorKind.TASK_SLA), ("issue", MirrorKind.CHANGE_APPROVAL)):
         keys = {v.key for v in versions(small_config, pages) if v.kind is kind}
-        sets = [whole for record in records(pages, entity) for whole in wholes(entity, record)]
+        sets = [whole for record in records(pages, entity) for whole in tells(entity, record)]
         assert {key for whole in sets for key in whole.keys} == keys
         assert all(key.startswith(whole.prefix) for whole in sets for key in whole.keys)
         assert len({whole.prefix for whole in sets}) == len(sets)

@@ -328,3 +328,17 @@ async def test_every_move_is_kept_once_however_often_it_is_read(
     assert len(await rows(store, "select 1 from mirror.revision where entity = 'issue_changelog'")) == len(told)
     statuses = sorted((item["from"], item["to"]) for item in items if item["fieldId"] == "status")
     assert sorted((old, new) for _, field, old, new in moves if field == "status") == statuses
+
+
+async def test_an_approver_who_was_taken_off_and_a_clock_that_was_rebuilt_stand_no_more(
+    store: Store, small_config: JiraConfig, small: JiraState
+) -> None:
+    await taken(store, small_config, await asyncio.to_thread(lambda: list(poll(small_config, None))))
+    asked = next(issue for issue in small.issues.values() if issue.approvals)
+    *kept, (off, _) = asked.approvals[-1]["approvers"]
+    asked.approvals[-1] = {**asked.approvals[-1], "approvers": kept}
+    small.advance(small.now_ms + 60_000)
+    pages = await asyncio.to_thread(lambda: list(refetch(small_config, [asked.issue_id], Feed.SWEEP)))
+    await taken(store, small_config, pages)
+    gone = await rows(store, "select source_key from mirror.change_approval where gone_at is not null")
+    assert gone == [(f"{asked.issue_id}:{asked.approvals[-1]['id']}:{off}",)]
