@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import click
@@ -51,8 +51,8 @@ def watching() -> Iterator[Watch]:
 
 def finish(shown: dict[str, Any]) -> None:
     for bar in shown.values():
-        if not bar.finished:
-            bar.finished = True
+        if not getattr(bar, "over", False):
+            bar.over = True
             bar.render_finish()
 
 
@@ -189,6 +189,11 @@ def months_() -> None:
         told(row)
 
 
+def following(month: date) -> date:
+    """The first day of the next month."""
+    return (month.replace(day=28) + timedelta(days=4)).replace(day=1)
+
+
 @retention.command("drop")
 @click.argument("what", type=click.Choice(["deliveries", "bodies"]))
 @click.argument("month", type=click.DateTime(["%Y-%m"]), metavar="YYYY-MM")
@@ -196,10 +201,16 @@ def months_() -> None:
 def drop_(what: str, month: datetime, person: str) -> None:
     """Drop a month. Refused while something in it waits, or a scored number rests on it."""
     from api.actions import retention as months
+    from api.house import House
+    from api.scim import changes
+    from schema.store import Viewer
 
-    dropped = within(
-        lambda house, viewer: months.drop(house.store, house.log, viewer, what, month.date(), house.clock()), person
-    )
+    async def act(house: House, viewer: Viewer) -> int:
+        if what == "bodies":  # an account is read from the body of its version: those that stand are written anew
+            await changes.renew(changes.Sender(house, viewer, "retention", house.clock()), following(month.date()))
+        return await months.drop(house.store, house.log, viewer, what, month.date(), house.clock())
+
+    dropped = within(act, person)
     told({"what": what, "month": f"{month:%Y-%m}", "dropped": dropped})
 
 

@@ -31,7 +31,7 @@ class Rehearsed:
     newer: int = 0
     known: int = 0
     malformed: int = 0
-    issues: Counter[str] = field(default_factory=Counter)
+    issues: dict[str, int] = field(default_factory=dict)
 
 
 STANDS = text("""
@@ -66,7 +66,8 @@ async def rehearse(
 async def _judge(house: House, told: Rehearsed, read: Reading) -> None:
     versions = [sighting.version for sighting in read.sightings]
     told.malformed += len(read.faults)
-    told.issues.update(issue.code.value for version in versions for issue in version.issues)
+    found = Counter(issue.code.value for version in versions for issue in version.issues)
+    told.issues = dict(Counter(told.issues) + found)
     ids = [mirror_id(version.source, version.entity, version.key) for version in versions]
     async with house.store.begin(DbRole.WORKER, read_only=True) as connection:
         stands = (await connection.execute(STANDS, {"ids": ids})).all()

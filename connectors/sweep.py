@@ -67,7 +67,8 @@ returning source_key, misses
 """)
 BELOW = text("""
 select id from mirror.record
- where source = :source and gone_at is null and source_key ~>=~ :first and source_key ~<~ :after
+ where source = :source and gone_at is null
+   and (source_key = :key or (source_key ~>=~ :first and source_key ~<~ :after))
 """)
 REMEMBER = text("""
 insert into ops.sweep (tenant_id, source, entity, kind, started_at, finished_at, state, keys, mirrored, hinted,
@@ -167,7 +168,7 @@ async def let_go(connection: AsyncConnection, found: KeySet, keys: Sequence[str]
     ids = [record_id for key in keys if (record_id := mirror_id(found.source, found.entity, key))]
     if found.source is Source.JIRA:
         for key in keys:
-            below = {"source": found.source.value, "first": f"{key}:", "after": f"{key};"}
+            below = {"source": found.source.value, "key": key, "first": f"{key}:", "after": f"{key};"}
             ids += list((await connection.execute(BELOW, below)).scalars())
     kinds = await mark_gone(connection, ids, found.observed_at)
     await connection.execute(FOUND, {"source": found.source.value, "entity": found.entity, "keys": list(keys)})

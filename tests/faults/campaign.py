@@ -90,6 +90,7 @@ class Place:
     control: httpx.Client
     admin: asyncpg.Connection
     hooks: dict[str, str]
+    environ: dict[str, str]
     sleeps: list[float] = field(default_factory=list)
 
     login = (CREDENTIALS.servicenow.user, CREDENTIALS.servicenow.password)
@@ -137,23 +138,22 @@ async def place(database_url: str, folder: Path) -> AsyncIterator[Place]:
         return Governor(clock=lambda: sum(sleeps), sleep=sleeps.append, failures_to_open=10**9)
 
     with sandbox() as (app, url), mock.patch("api.sources.governor_of", governor):
-        chosen = settings.read(
-            {
-                "EVENHAND_HOME": str(folder), "EVENHAND_PORT": str(free_port()), "EVENHAND_DATABASE_URL": database_url,
-                "EVENHAND_SERVICENOW_URL": url, "EVENHAND_SERVICENOW_USER": CREDENTIALS.servicenow.user,
-                "EVENHAND_SERVICENOW_PASSWORD": CREDENTIALS.servicenow.password,
-                "EVENHAND_SERVICENOW_WEBHOOK_SECRET": CREDENTIALS.servicenow_hook,
-                "EVENHAND_JIRA_URL": f"{url}/jira", "EVENHAND_JIRA_USER": CREDENTIALS.jira_email,
-                "EVENHAND_JIRA_TOKEN": CREDENTIALS.jira_token, "EVENHAND_JIRA_WEBHOOK_SECRET": CREDENTIALS.jira_hook,
-            }
-        )  # fmt: skip
+        environ = {
+            "EVENHAND_HOME": str(folder), "EVENHAND_PORT": str(free_port()), "EVENHAND_DATABASE_URL": database_url,
+            "EVENHAND_SERVICENOW_URL": url, "EVENHAND_SERVICENOW_USER": CREDENTIALS.servicenow.user,
+            "EVENHAND_SERVICENOW_PASSWORD": CREDENTIALS.servicenow.password,
+            "EVENHAND_SERVICENOW_WEBHOOK_SECRET": CREDENTIALS.servicenow_hook,
+            "EVENHAND_JIRA_URL": f"{url}/jira", "EVENHAND_JIRA_USER": CREDENTIALS.jira_email,
+            "EVENHAND_JIRA_TOKEN": CREDENTIALS.jira_token, "EVENHAND_JIRA_WEBHOOK_SECRET": CREDENTIALS.jira_hook,
+        }  # fmt: skip
+        chosen = settings.read(environ)
         async with open_house(chosen) as house:
             admin = await asyncpg.connect(database_url)
             here = f"http://127.0.0.1:{chosen.port}/hooks"
             hooks = {"servicenow_url": f"{here}/servicenow", "jira_url": f"{here}/jira"}
             async with served(create_app(house), chosen):
                 with httpx.Client(base_url=url, timeout=60) as control:
-                    yield Place(house, app, control, admin, hooks, sleeps)
+                    yield Place(house, app, control, admin, hooks, environ, sleeps)
             await admin.close()
 
 
