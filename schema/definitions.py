@@ -202,7 +202,7 @@ _OPERATORS: Mapping[Operator, Callable[[Any, Any], ColumnElement[bool]]] = {
 }
 
 
-def counting(definition: Definition, source: Source) -> Select[tuple[int, int]]:
+def counting(definition: Definition, source: Source) -> Select[int, int]:
     table = table_of(definition.kind)
     holds = condition_of(definition.sources[source], definition.kind)
     return (
