@@ -148,7 +148,7 @@ async def insert(
     person: UUID | None,
     now: datetime,
 ) -> Document:
-    row = {
+    row: dict[str, Any] = {
         "id": uuid5(NAMESPACE, f"document:{viewer.tenant_id}:{kind}:{name}:{version_no}"),
         "kind": kind, "name": name, "version_no": version_no, "content_hash": content_hash(body), "body": body,
         "state": state, "owner": owner or None, "proposed_by": person, "now": now,
