@@ -6,6 +6,8 @@ chance. Nothing here is random after `generate` has returned. All names are made
 
 from dataclasses import dataclass
 
+from connectors.sandbox.company_annex import annex
+from connectors.sandbox.company_board import meet
 from connectors.sandbox.company_book import Book, LiveEvent, Row, Tables, Truth
 from connectors.sandbox.company_changes import carry_out
 from connectors.sandbox.company_incidents import happen
@@ -42,5 +44,7 @@ def generate(seed: int) -> Company:
     incidents = happen(book, staff, here, agreed, problems, changes)
     run_clocks(book, agreed, incidents)
     answer(book, incidents)
+    meet(book, staff, changes)
+    annex(book, staff, services, vendors)
     jira = tuple(service.sys_id for service in services if service.in_jira)
     return Company(seed, book.tables, book.truth, book.live(), jira)

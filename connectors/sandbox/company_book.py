@@ -45,6 +45,12 @@ class Truth:
     cab_skipped: dict[str, str] = field(default_factory=dict)  # change -> kind of skip; "" when the CAB did decide
 
 
+# Whose moves are kept for the history of the instance, and of how many records of each table.
+REMEMBERED = {"change_request": ("state", "approval"), "sysapproval_approver": ("state",), "incident": ("state",)}
+INCIDENTS_REMEMBERED = 2_500
+Move = tuple[str, str, int, str, int, str, str, str]  # table, record, second, who, version, column, old, new
+
+
 def record_id(seed: int, table: str, number: int) -> str:
     return md5(f"{seed}:{table}:{number}".encode(), usedforsecurity=False).hexdigest()
 
@@ -55,6 +61,7 @@ class Book:
         self.rng = Random(seed)
         self.tables: Tables = {}
         self.truth = Truth()
+        self.moves: list[Move] = []
         self._live: list[tuple[int, int, LiveEvent]] = []
         self._numbers: dict[str, int] = {}
 
@@ -67,6 +74,7 @@ class Book:
         """Keep the life of one record; the first step is its creation, steps after the year do not happen."""
         rows = self.tables.setdefault(table, {})
         row: Row = {}
+        remembered = REMEMBERED.get(table, ()) if table != "incident" or len(rows) < INCIDENTS_REMEMBERED else ()
         for count, (second, who, columns) in enumerate(steps):
             if second > YEAR_END:
                 break
@@ -76,6 +84,10 @@ class Book:
                        "sys_domain": "global", "sys_domain_path": "/", **first}  # fmt: skip
             elif second >= LIVE_START:
                 row = dict(row)  # the table keeps the version before
+            if count and second < LIVE_START:
+                for name in remembered:
+                    if name in columns and columns[name] != row[name]:
+                        self.moves.append((table, sys_id, second, who, count, name, row[name], columns[name]))
             row.update(columns)
             row["sys_updated_on"], row["sys_updated_by"], row["sys_mod_count"] = when, who, str(count)
             if second < LIVE_START:

@@ -191,6 +191,11 @@ def empty_row(table: str) -> Row:
     return dict.fromkeys(columns(table), "") | DEFAULTS.get(table, {})
 
 
+def blank(table: str) -> Row:
+    """Such a row without the columns that the instance fills in."""
+    return {name: value for name, value in empty_row(table).items() if not name.startswith("sys_")}
+
+
 @cache
 def dictionary() -> dict[str, dict[str, Row]]:
     """sys_dictionary, a row for each column, and sys_db_object, a row for each table. Every instance has the same."""
