@@ -34,16 +34,17 @@ class Veil:
     forbidden: set[str] = field(default_factory=set)  # tables that answer 403
     emptied: set[str] = field(default_factory=set)  # tables that show and count nothing
     counts_hidden: bool = True  # whether X-Total-Count knows of hidden rows
+    headers: dict[bytes, bytes] = field(default_factory=dict)  # that every answer carries
     deaf: str = ""  # a condition that the instance ignores, as a pattern
 
     def lift(self) -> None:
-        for rules in (self.hidden, self.columns, self.forbidden, self.emptied):
+        for rules in (self.hidden, self.columns, self.forbidden, self.emptied, self.headers):
             rules.clear()
         self.counts_hidden, self.deaf = True, ""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         pieces = scope.get("path", "").split("/")
-        rules = (self.hidden, self.columns, self.forbidden, self.emptied, self.deaf)
+        rules = (self.hidden, self.columns, self.forbidden, self.emptied, self.headers, self.deaf)
         if not any(rules) or scope["type"] != "http" or scope["method"] != "GET" or "now" not in pieces:
             await self.app(scope, receive, send)
             return
@@ -63,7 +64,7 @@ class Veil:
         await send({"type": "http.response.body", "body": body})
 
     async def _veiled(self, scope: Any, receive: Any, start: Any, body: bytes, pieces: list[str]) -> tuple[Any, bytes]:
-        headers = dict(start["headers"])
+        headers = dict(start["headers"]) | self.headers
         status, told = start["status"], json.loads(body)
         if self.forbidden & set(pieces):
             status, told = 403, {"error": {"message": "Operation Failed", "detail": "ACL"}, "status": "failure"}

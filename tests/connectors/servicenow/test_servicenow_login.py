@@ -93,6 +93,16 @@ def test_callers_that_need_a_token_at_once_cost_one(instance: Imitation) -> None
             token.forget(got[0])
 
 
+def test_a_caller_that_is_late_to_lose_a_token_does_not_cost_the_next_one(instance: Imitation) -> None:
+    token, began = Token(instance.url, "client", "made-up-secret"), len(instance.asked())
+    lost = token.current()
+    token.forget(lost)
+    fresh = token.current()
+    token.forget(lost)
+    assert token.current() == fresh
+    assert asked(instance, began) == 2
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_an_instance_that_gives_no_token_now_is_asked_again(instance: Imitation, status: int) -> None:
     instance.break_down("http_error", method="POST", path="/oauth_token.do", status=status, times=2, retry_after=17)
