@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -49,12 +50,15 @@ def staged() -> Iterator[Stage]:
     home = Path(tempfile.mkdtemp(prefix="evenhand-bench-"))
     home.chmod(0o711)  # when root runs the bench, the account of the server must find its way
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    # Told to end, by `timeout` for one, we still clear away what we started.
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         if len(allowed) > 2:
             os.sched_setaffinity(0, sorted(allowed)[:2])
         with embedded.start(home) as server:
             yield Stage(home, server)
     finally:
+        signal.signal(signal.SIGTERM, before)
         if allowed:
             os.sched_setaffinity(0, allowed)
         shutil.rmtree(home, ignore_errors=True)
