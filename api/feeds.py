@@ -19,6 +19,7 @@ from api.house import House
 from api.sources import Reading, Sources, connected
 from connectors.drain import Drained, accept_pages, drain, place, watermark
 from connectors.hints import Asked, due_hints, note_suspicions, settle_hints
+from connectors.jira.emptied import refuse_emptied
 from connectors.mirror import NEVER
 from connectors.source import Page
 from connectors.sweep import Swept, compare
@@ -84,7 +85,14 @@ async def poll_all(house: House, say: Say = LOG.info, scope: Scope = EVERYTHING,
         total += drained
     if total.revisions > MANY_ROWS:
         await refresh_statistics(house)
+    await count_calls(house)
     return total
+
+
+async def count_calls(house: House) -> None:
+    """Put what was asked of the tools, and what they refused, into the books."""
+    for governor in (await connected(house.store, house.settings)).governors:
+        await asyncio.to_thread(governor.flush)
 
 
 async def read(house: House, reading: Reading, say: Say, scope: Scope = EVERYTHING, watch: Watch = quiet) -> int:
@@ -101,6 +109,7 @@ async def read(house: House, reading: Reading, say: Say, scope: Scope = EVERYTHI
     total: int | None = None
     while (page := await asyncio.to_thread(next, pages, None)) is not None:
         began = began or page.observed_at
+        await refuse_emptied(store, [page])
         count += 1
         records += page.records if page.entity == reading.entity else 0
         total = total or page.total
@@ -186,6 +195,7 @@ async def sweep_all(house: House, say: Say = LOG.info, scope: Scope = EVERYTHING
         say(f"swept {one.source} {one.entity}: {_told(one)}")
         swept.append(one)
     await drain_all(house)
+    await count_calls(house)
     return swept
 
 

@@ -5,8 +5,10 @@ replayed, and the rules that need all records are checked. A source that fails d
 was polled is remembered by the process alone: after a start everything is read once.
 """
 
+import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import text
 
@@ -14,13 +16,17 @@ from api.actions import contracts, retention
 from api.feeds import Scope, note_content_sweep, poll_all, sweep_all
 from api.house import House
 from api.sources import connected
+from connectors import registrations
+from connectors.files import links
 from connectors.hints import note_hints
+from connectors.jira import registrations as jira_registrations
 from connectors.jira.due import due_issues
 from connectors.schedule import due
 from connectors.source import Hint, SourceRefused, SourceUnavailable
 from engine.words import Source
 from schema.store import DbRole, Store
 
+LOG = logging.getLogger("evenhand.rhythm")
 WHOLE_EVERY = timedelta(days=7)
 READ_WHOLE = text("select max(finished_at) from ops.sweep where source = :source and kind = 'CONTENT'")
 SWEPT = text("select max(finished_at) from ops.sweep where source = :source and kind = 'KEYS'")
@@ -53,6 +59,7 @@ async def turn(house: House, rhythm: Rhythm) -> None:
             if wanted.sweep:
                 await sweep_all(house, scope=only)
                 await read_whole_when_due(house, source)
+                await look_after_webhooks(house, source)
         except (SourceRefused, SourceUnavailable) as error:
             failed.append(error)
     if failed:
@@ -78,6 +85,26 @@ async def read_whole_when_due(house: House, source: Source) -> None:
         await note_content_sweep(house, whole)
 
 
+async def look_after_webhooks(house: House, source: Source) -> None:
+    """Keep what we registered at Jira alive, and have read again what was missed while none lived.
+
+    Only where the tool can reach us. Without the right to register one an administrator has made it, and sees to it.
+    """
+    jira, settings = (await connected(house.store, house.settings)).jira, house.settings
+    if source is not Source.JIRA or jira is None or not settings.public_url.startswith("https://"):
+        return
+    secret = next(iter(settings.jira.webhook_secrets), None)
+    tool = registrations.Tool(
+        partial(jira_registrations.registrations, jira),
+        partial(jira_registrations.refresh, jira),
+        lambda url: jira_registrations.register(jira, url, secret),
+    )
+    try:
+        await registrations.tend(house.store, source, f"{settings.public_url}/hooks/jira", tool, house.clock())
+    except SourceRefused as refused:
+        LOG.warning("no webhook of Jira could be registered: %s", refused)
+
+
 async def swept_at(store: Store, source: Source) -> datetime | None:
     async with store.begin(DbRole.WORKER, read_only=True) as connection:
         at: datetime | None = await connection.scalar(SWEPT, {"source": source})
@@ -89,3 +116,5 @@ async def tend(house: House) -> None:
     await retention.look_ahead(house.store)
     await contracts.replay(house.store, house.settings, lambda _: None)
     await contracts.check_rules(house.store, house.settings, house.clock())
+    async with house.store.begin(DbRole.WORKER) as connection:
+        await links.join(connection)

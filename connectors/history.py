@@ -25,7 +25,13 @@ READ_BY_RULES = (
     MirrorKind.TEAM_MEMBERSHIP, MirrorKind.SERVICE, MirrorKind.VENDOR,
 )  # fmt: skip
 # What no contract knows is a part of what the mirror says: once it is known, records count that did not count before.
+# What only says what we wrote back ourselves is read as the version before it: it moves the mirror and scores nothing.
 SNAPSHOT = text("""
+with echoed as (
+  select r.id, (select p.payload_hash from mirror.revision p
+                 where p.tenant_id = r.tenant_id and p.record_id = r.record_id and not p.echo
+                 order by p.version_no desc, p.id desc limit 1) as before_hash
+    from mirror.revision r where r.tenant_id = (select app.tenant()) and r.echo)
 select encode(sha256(convert_to(coalesce(string_agg(
          source || ':' || entity || ':' || source_key || ':' || encode(payload_hash, 'hex'), E'\n'
          order by source collate "C", entity collate "C", source_key collate "C"), '')
@@ -38,7 +44,9 @@ select encode(sha256(convert_to(coalesce(string_agg(
        || coalesce(E'\n\n' || (select string_agg(source || ':' || entity || ':' || cursor, E'\n'
             order by source collate "C", entity collate "C")
             from ops.reading where feed = 'REPLAY'), ''), 'UTF8')), 'hex')
-  from mirror.record where gone_at is null and kind = any(:kinds)
+  from (select m.source, m.entity, m.source_key, coalesce(e.before_hash, m.payload_hash) as payload_hash
+          from mirror.record m left join echoed e on e.id = m.revision_id
+         where m.gone_at is null and m.kind = any(:kinds)) stands
 """)
 
 WRITING = text("select pg_advisory_xact_lock_shared(hashtext('mirror.standing:' || (select app.tenant())::text))")

@@ -28,6 +28,7 @@ class Revision(SQLModel, table=True):
         words("source", Source),
         words("feed", Feed),
         UniqueConstraint("tenant_id", "record_id", "version_no", "payload_hash", name="revision_once"),
+        Index("revision_echo", "tenant_id", "id", postgresql_where=text("echo")),
         SCHEMA,
     )
     tenant_id: UUID = Field(primary_key=True)

@@ -8,6 +8,7 @@ import pytest
 
 from connectors.drain import accept_pages, drain
 from connectors.echo import Sent, is_echo
+from connectors.history import snapshot
 from connectors.outbox import deliver_due, enqueue
 from connectors.source import SourceUnavailable
 from engine.words import Source
@@ -102,3 +103,23 @@ async def test_a_webhook_of_our_write_is_marked_too_and_an_edit_in_one_batch_wit
     await hook(store, [event(theirs), event(ours)])
     await drain(store, READ)
     assert await marks(store) == [(1, False), (2, True), (3, False)]
+
+
+async def test_an_echo_changes_nothing_that_a_run_rests_on(store: Store) -> None:
+    """Else every score that is written back would be a reason to score again."""
+
+    async def rests_on() -> str:
+        async with store.begin(DbRole.WORKER) as connection:
+            return await snapshot(connection)
+
+    await accept_pages(store, [page([incident(1, 1, reopen_count="0")])])
+    await drain(store, READ)
+    await wrote(store, 1)
+    before = await rests_on()
+    await accept_pages(store, [page([incident(1, 2, 5, reopen_count="0")], at=5)])
+    await drain(store, READ)
+    assert (await marks(store))[-1] == (2, True)
+    assert await rests_on() == before
+    await accept_pages(store, [page([incident(1, 3, 9, reopen_count="0", state="6")], at=9)])
+    await drain(store, READ)
+    assert await rests_on() != before

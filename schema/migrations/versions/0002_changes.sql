@@ -128,6 +128,7 @@ drop table parts.delivery_before;
 -- Bodies leave the revisions. Those of before count as accepted in the month in which they were seen.
 alter table mirror.revision disable trigger append_only;
 alter table mirror.revision add column month date, add column echo boolean not null default false;
+create index revision_echo on mirror.revision (tenant_id, id) where echo;
 update mirror.revision set month = date_trunc('month', observed_at at time zone 'UTC')::date;
 alter table mirror.revision alter column month set not null;
 select app.make_parts(month, 0) from (select distinct month from mirror.revision) m;
