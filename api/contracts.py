@@ -8,7 +8,7 @@ Refuses, with the place of the mistake, a text that is no contract of this tool.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.actions.documents import Document, content_hash, in_force
 from api.settings import Settings
+from connectors.files import contract as file_contract
+from connectors.files import translate as file_translate
 from connectors.jira import contract as jira_contract
 from connectors.jira import translate as jira_translate
 from connectors.jira.stored import raw_of
@@ -81,6 +83,17 @@ def _shipped_servicenow() -> str:
     return (Path(servicenow_contract.__file__).parent / "contract.yaml").read_text(encoding="utf-8")
 
 
+def _of_files(source: Source) -> Dialect:
+    """What comes as files, or through a supplier's interface."""
+    return Dialect(
+        partial(file_contract.shipped, source),
+        partial(file_contract.read_contract, source),
+        file_translate.translator,
+        lambda contract: {contract.entity: frozenset(field.header for field in contract.fields)},
+        lambda entity, stored: (entity, stored),
+    )
+
+
 DIALECTS: Mapping[Source, Dialect] = {
     Source.SERVICENOW: Dialect(
         _shipped_servicenow,
@@ -96,6 +109,7 @@ DIALECTS: Mapping[Source, Dialect] = {
         _jira_asked,
         raw_of,
     ),
+    **{source: _of_files(source) for source in file_contract.DROPS.values()},
 }
 
 
@@ -117,7 +131,7 @@ def source_of(name: str) -> Source:
 
 def brought(settings: Settings, source: Source) -> str:
     """The text that the installation brings: the file that the settings name, or the one that we ship."""
-    path = {Source.SERVICENOW: settings.servicenow.contract, Source.JIRA: settings.jira.contract}[source]
+    path = {Source.SERVICENOW: settings.servicenow.contract, Source.JIRA: settings.jira.contract}.get(source)
     return _file(path) if path else DIALECTS[source].shipped()
 
 

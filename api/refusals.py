@@ -16,6 +16,7 @@ STATUS: Mapping[Code, int] = {
     Code.INPUT_TOO_LARGE: 413,
     Code.INTERNAL: 500,
     Code.METHOD_NOT_ALLOWED: 405,
+    Code.NO_ACTIVE_AGREEMENT: 409,
     Code.NOT_ACCEPTABLE: 406,
     Code.NOT_FOUND: 404,
     Code.RETENTION_HOLD: 409,

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from api.contracts import Contract, contracts
 from api.settings import Settings
 from connectors import callbook
+from connectors.files.contract import DROPS
 from connectors.governor import Governor
 from connectors.jira import deliver as jira_deliver
 from connectors.jira import pull as jira_pull
@@ -61,10 +62,11 @@ class Sources:
     servicenow: ServiceNowConfig | None
     jira: JiraConfig | None
     contracts: Mapping[Source, Contract] = field(default_factory=dict)  # of the connected tools
+    files: Mapping[Source, Contract] = field(default_factory=dict)  # of what is handed over: nobody is asked for it
 
     @property
     def translators(self) -> Mapping[Source, Translator]:
-        return {source: contract.translator for source, contract in self.contracts.items()}
+        return {source: contract.translator for source, contract in {**self.files, **self.contracts}.items()}
 
     def awake(self, now: datetime) -> list[Source]:
         """The tools that may be asked now: those that are not in a blackout of their contract."""
@@ -160,7 +162,8 @@ async def under(store: Store, settings: Settings, counting: Mapping[Source, Cont
         found[Source.JIRA] = await completed(store, counting[Source.JIRA])
         governor = governed(store, Source.JIRA, site.url, site.user or "bearer")
         jira = JiraConfig(site.url, site.user, site.token, site.projects, found[Source.JIRA].tool, governor)
-    return Sources(servicenow, jira, found)
+    files = {source: counting[source] for source in DROPS.values() if source in counting}
+    return Sources(servicenow, jira, found, files)
 
 
 async def completed(store: Store, contract: Contract) -> Contract:

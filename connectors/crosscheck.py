@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from connectors.files.links import issue_names
 from connectors.rules import DERIVED, RuleKind, Severity, Terms
 from connectors.schedule import settled_before
 from engine.words import IssueCode, MirrorKind, Source
@@ -81,7 +82,7 @@ async def crosscheck(connection: AsyncConnection, source: Source, terms: Terms, 
     """Hold the whole mirror of a source against the rules that need all of it."""
     listed, settled = 0, set[UUID]()
     held = [(kind, rule) for kind, rules in terms.rules.items() for rule in rules if rule.kind in CODES]
-    names = [f"{CODES[rule.kind]}:{kind}:{rule.field}" for kind, rule in held]
+    names = [f"{CODES[rule.kind]}:{kind}:{rule.field}" for kind, rule in held] + issue_names(source)
     settled |= set(await connection.scalars(DROPPED, {"source": source, "held": names}))
     before = settled_before(terms.freshness, now)
     for kind, rule in held:

@@ -63,6 +63,7 @@ STAGE_PAGES = text("""
 create temp table if not exists page (source text, entity text, feed text, page_id text, body bytea, body_sha256 bytea,
                                       observed_at text) on commit delete rows
 """)
+EMPTY_STAGE = text("truncate page")
 PAGE_COLUMNS = ("source", "entity", "feed", "page_id", "body", "body_sha256", "observed_at")
 ACCEPT = text("""
 with known as (
@@ -101,19 +102,10 @@ async def accept_pages(
     `read_to`, given with the last pages of a reading, moves the watermark of their feed: everything that changed before
     it has been seen. Of a `resumable` reading the place is kept, so that it goes on there after a crash.
     """
-    rows = {
-        (page.source, page.page_id): (
-            page.source, page.entity, page.feed, page.page_id, page.body, sha256(page.body).digest(),
-            page.observed_at.isoformat(),
-        )
-        for page in pages
-    }  # fmt: skip
-    if not rows:
+    if not pages:
         return 0
     async with store.begin(DbRole.WORKER) as connection:
-        await connection.execute(STAGE_PAGES)
-        await copy_rows(connection, "page", PAGE_COLUMNS, rows.values())
-        new = (await connection.execute(ACCEPT)).rowcount
+        new = await take_in(connection, pages)
         if read_to is not None:
             for source, entity, feed in sorted({(page.source, page.entity, page.feed) for page in pages}):
                 given = {"source": source, "entity": entity, "feed": feed, "read_to": read_to}
@@ -124,6 +116,21 @@ async def accept_pages(
             place = {"source": last.source, "entity": last.entity, "feed": last.feed, "cursor": cursor}
             await connection.execute(KEEP_PLACE, place | {"began_at": last.observed_at})
     return new
+
+
+async def take_in(connection: AsyncConnection, pages: Sequence[Page]) -> int:
+    """Put pages into the inbox, in the caller's transaction. Returns how many were new."""
+    rows = {
+        (page.source, page.page_id): (
+            page.source, page.entity, page.feed, page.page_id, page.body, sha256(page.body).digest(),
+            page.observed_at.isoformat(),
+        )
+        for page in pages
+    }  # fmt: skip
+    await connection.execute(STAGE_PAGES)
+    await connection.execute(EMPTY_STAGE)
+    await copy_rows(connection, "page", PAGE_COLUMNS, rows.values())
+    return (await connection.execute(ACCEPT)).rowcount
 
 
 async def place(store: Store, source: Source, entity: str, feed: Feed) -> str | None:

@@ -5,6 +5,7 @@ away from zero (F-14); dealing out is by largest remainder, ties by id (F-16). R
 negative or all-zero weights, the same id twice.
 """
 
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -22,6 +23,8 @@ CURRENCY_DIGITS: dict[str, int] = (
     | dict.fromkeys(_THREE_DIGITS.split(), 3)
 )
 
+_AMOUNT = re.compile(r"(-?)([0-9]{1,18})(?:\.([0-9]{1,9}))?", re.ASCII)
+
 
 def currency_digits(currency: str) -> int:
     """Digits after the point of an ISO 4217 currency."""
@@ -34,6 +37,22 @@ def currency_digits(currency: str) -> int:
             "Use an ISO 4217 code such as EUR.",
             ("currency",),
         ) from None
+
+
+def minor_units(text: str, currency: str) -> int:
+    """The minor units of an amount that is written in whole units: `1250.50` EUR is 125050. Exact, or refused."""
+    digits = currency_digits(currency)
+    found = _AMOUNT.fullmatch(text)
+    if found is None:
+        raise Refused(
+            Code.BAD_INPUT, "It is no amount.", "Write it as 1250.50, with a point and without separators.", ("amount",)
+        )
+    sign, whole, rest = found[1], found[2], (found[3] or "").rstrip("0")
+    if len(rest) > digits:
+        what = f"{currency} has {digits} digits after the point, and this amount has {len(rest)}."
+        raise Refused(Code.BAD_INPUT, what, "Correct the amount or its currency; nothing is rounded here.", ("amount",))
+    minor = int(whole + rest.ljust(digits, "0"))
+    return -minor if sign else minor
 
 
 def round_half_up(value: Fraction) -> int:

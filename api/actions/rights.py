@@ -32,6 +32,10 @@ class Action(StrEnum):
     SNAPSHOT_TAKE = "SNAPSHOT_TAKE"
     RETENTION_DROP = "RETENTION_DROP"
     OUTBOX_RETRY = "OUTBOX_RETRY"
+    EMPLOYMENT_LOAD = "EMPLOYMENT_LOAD"
+    BUDGET_LOAD = "BUDGET_LOAD"
+    PAYROLL_RESULT_LOAD = "PAYROLL_RESULT_LOAD"
+    VENDOR_RESULT_LOAD = "VENDOR_RESULT_LOAD"
     ROLE_APPROVE = "ROLE_APPROVE"
     ROLE_REFUSE = "ROLE_REFUSE"
 
@@ -64,6 +68,10 @@ RIGHTS: Mapping[Action, Right] = {
     Action.DOCUMENT_PROPOSE: Right(frozenset({Role.ITSM_ADMIN})),
     Action.DOCUMENT_ACTIVATE: Right(frozenset({Role.ITSM_ADMIN}), frozenset({Relation.SUBMITTER})),
     Action.DOCUMENT_RETIRE: Right(frozenset({Role.ITSM_ADMIN})),
+    Action.EMPLOYMENT_LOAD: Right(frozenset({Role.HR})),
+    Action.BUDGET_LOAD: Right(frozenset({Role.FINANCE})),
+    Action.PAYROLL_RESULT_LOAD: Right(frozenset({Role.PAYROLL})),
+    Action.VENDOR_RESULT_LOAD: Right(frozenset({Role.ITSM_ADMIN})),
     Action.ROLE_APPROVE: Right(frozenset({Role.HR}), frozenset({Relation.BENEFICIARY})),
     Action.ROLE_REFUSE: Right(frozenset({Role.HR})),
 }

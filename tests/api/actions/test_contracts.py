@@ -226,7 +226,7 @@ async def test_a_record_that_a_contract_cannot_place_keeps_its_row_and_is_listed
 @pytest.mark.parametrize(
     ("source", "body", "place", "says"),
     [
-        ("hris", "owner: x", (), "has no data contract"),
+        ("scim", "owner: x", (), "has no data contract"),
         ("servicenow", "entities: {}\nrule: {}", ("rule",), "not known here"),
         ("servicenow", "owner: x\nentities: {incident: {kind: TICKET, fields: {}}}", ("contract",), "TICKET"),
         ("servicenow", "entities: {}", ("owner",), "owner"),
