@@ -9,9 +9,13 @@
 //   evenhand.webhook_url      https://evenhand.example.com/hooks/servicenow
 //   evenhand.webhook_secret   whsec_...   the text of EVENHAND_SERVICENOW_WEBHOOK_SECRET
 //
-// The columns are those of connectors/servicenow/contract.yaml; a test holds the two together. A rule with fewer columns
-// would make versions that differ from what the poller reads. Nothing retries here: what is lost, the next poll brings.
-// Tested with stand-ins for the platform's classes, not yet on an instance.
+// The columns are those of connectors/servicenow/contract.yaml; a test holds the two together. A rule with fewer
+// columns would make versions that differ from what the poller reads: whoever changes the contract changes this list.
+// With the last three tables the contract also reads columns of other records; an event of theirs is a hint, and the
+// record is read again. Other tables (people, groups, services, boards, surveys) come with the poll: nobody waits for
+// them, and some change with every login. Nothing retries here: what is lost, the next poll brings.
+// How to place it step by step: docs/servicenow.md. Tested with stand-ins for the platform's classes, not yet on an
+// instance.
 (function executeRule(current, previous) {
   var FIELDS = {
     "incident": ["assigned_to", "assignment_group", "business_service", "caused_by", "closed_at", "made_sla", "number",
@@ -25,7 +29,10 @@
     "sysapproval_approver": ["approver", "document_id", "source_table", "state", "sys_id", "sys_mod_count",
       "sys_updated_by", "sys_updated_on", "sysapproval"],
     "task_sla": ["business_duration", "business_pause_duration", "end_time", "has_breached", "planned_end_time", "sla",
-      "stage", "start_time", "sys_id", "sys_mod_count", "sys_updated_on", "task"]
+      "stage", "start_time", "sys_id", "sys_mod_count", "sys_updated_on", "task"],
+    "sysapproval_group": ["approval", "approval_set", "assignment_group", "opened_at", "parent", "sys_id",
+      "sys_mod_count", "sys_updated_on"],
+    "asmt_metric_result": ["actual_value", "sys_id", "sys_mod_count", "sys_updated_on"]
   };
 
   var table = String(current.getTableName());
