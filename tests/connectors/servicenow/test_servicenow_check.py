@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 import pytest
@@ -163,4 +164,7 @@ def test_what_is_missing_beside_the_contract(instance: Imitation, now: datetime)
 def test_an_audit_that_is_read_record_by_record_is_not_counted(instance: Imitation, now: datetime) -> None:
     began = len(instance.asked())
     checked(instance, now, {"sys_audit": replace(standard()["sys_audit"])})
-    assert not [entry for entry in instance.asked()[began:] if entry["path"].endswith("/stats/sys_audit")]
+    asked = [entry for entry in instance.asked()[began:] if entry["path"].endswith("/sys_audit")]
+    assert [entry["path"] for entry in asked] == ["/api/now/v2/table/sys_audit"]
+    assert "sysparm_no_count=true" in asked[0]["query"]
+    assert "fieldname" not in unquote(asked[0]["query"]).partition("sysparm_query=")[2].partition("&")[0]
