@@ -28,13 +28,26 @@ from engine.words import (
 Sentences = Mapping[str, str]
 
 SENTENCES: Mapping[type[StrEnum], tuple[str, Sentences]] = {
-    Source: ("A tool that is mirrored.", {"SERVICENOW": "ServiceNow.", "JIRA": "Jira or Jira Service Management."}),
+    Source: (
+        "A tool that is mirrored.",
+        {
+            "SERVICENOW": "ServiceNow.",
+            "JIRA": "Jira or Jira Service Management.",
+            "SCIM": "The identity provider.",
+            "HRIS": "Files of HR.",
+            "FINANCE": "Files of finance.",
+            "PAYROLL": "Files of payroll.",
+            "VENDOR": "Files and interfaces of suppliers.",
+        },
+    ),
     Feed: (
         "How a record's version arrived.",
         {
             "WEBHOOK": "Sent by the tool.",
             "POLL": "Read by the poller.",
             "SWEEP": "Found by comparing all keys.",
+            "FILE": "Handed over as a file.",
+            "PUSH": "Pushed by the identity provider.",
         },
     ),
     SubjectKind: (
@@ -122,6 +135,10 @@ SENTENCES: Mapping[type[StrEnum], tuple[str, Sentences]] = {
             "MALFORMED": "The value cannot be read.",
             "REQUIRED_FIELD_MISSING": "A field that is needed is empty.",
             "TIME_ORDER": "Times are in an impossible order.",
+            "OUT_OF_RANGE": "The value is below or above what the data contract allows.",
+            "REFERENCE_MISSING": "The record that it speaks of is not mirrored, or cannot be told for certain.",
+            "NOT_UNIQUE": "Another record has a value that only one may have.",
+            "FIELD_NOT_COVERED": "No data-sharing agreement covers the field; its value was dropped.",
             "VERSION_CONFLICT": "Two contents claim to be the same version.",
         },
     ),
