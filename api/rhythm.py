@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from api.actions import contracts, retention
 from api.feeds import Scope, note_content_sweep, poll_all, sweep_all
+from api.histories import read_histories
 from api.house import House
 from api.sources import connected
 from connectors import registrations
@@ -55,7 +56,7 @@ async def turn(house: House, rhythm: Rhythm) -> None:
             if wanted.poll:
                 await poll_all(house, scope=only)
                 rhythm.polled[source] = now
-                await note_stopped_clocks(house, source)
+                await (read_histories(house) if source is Source.SERVICENOW else note_stopped_clocks(house, source))
             if wanted.sweep:
                 await sweep_all(house, scope=only)
                 await read_whole_when_due(house, source)
@@ -68,8 +69,6 @@ async def turn(house: House, rhythm: Rhythm) -> None:
 
 async def note_stopped_clocks(house: House, source: Source) -> None:
     """A clock breaches without its issue moving: what ran out is read again."""
-    if source is not Source.JIRA:
-        return
     issues = await due_issues(house.store, house.clock())
     async with house.store.begin(DbRole.WORKER) as connection:
         await note_hints(connection, (Hint(source, "issue", issue) for issue in issues), "its clock ran out")
