@@ -3,11 +3,13 @@
 Decides what is read when, and in which order: masters first, since Jira's options lead to people, teams and services of
 ServiceNow. A reading is safe to repeat and to be cut off anywhere; its watermark moves with its last page or not at
 all. What a webhook or a sweep only spoke of is read again by id, and the note to do so goes when that is in the inbox.
+A table that cannot be read keeps no other waiting: the rest is read first, then its failure is raised.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -17,19 +19,23 @@ from sqlalchemy import text
 
 from api.house import House
 from api.sources import Reading, Sources, connected
-from connectors.drain import Drained, accept_pages, drain, place, watermark
+from connectors.drain import Drained, accept_pages, drain, forget_place, place, watermark
+from connectors.governor import NotNow
 from connectors.hints import Asked, due_hints, note_suspicions, settle_hints
 from connectors.jira.emptied import refuse_emptied
 from connectors.mirror import NEVER
-from connectors.source import Page
-from connectors.sweep import Swept, compare
+from connectors.source import Page, SourceRefused, SourceUnavailable
+from connectors.sweep import Swept, compare, could_not
+from engine.refusal import Refused
 from engine.words import Feed, Source
 from schema.store import DbRole
 
 LOG = logging.getLogger("evenhand.feeds")
 MANY_ROWS = 5_000
+PAUSE_SECONDS = 5  # before records that could not be read are asked for again
 MOST_ROUNDS = 50  # of reading again what is asked for while reading
 OVERLAP = {Source.SERVICENOW: timedelta(minutes=10), Source.JIRA: timedelta(minutes=15)}
+Failure = SourceRefused | SourceUnavailable
 Say = Callable[[str], None]
 Watch = Callable[[str, int, int | None], None]  # what is read, records so far, of how many where the tool tells
 
@@ -73,8 +79,7 @@ async def poll_all(house: House, say: Say = LOG.info, scope: Scope = EVERYTHING,
         done = asyncio.Event()
         draining = asyncio.create_task(drain_until(house, done))
         try:
-            for reading in wanted:
-                await read(house, reading, say, scope, watch)
+            failed = await read_each(house, wanted, say, scope, watch)
         except BaseException:
             draining.cancel()  # what waits is found again
             await asyncio.wait([draining])
@@ -83,10 +88,26 @@ async def poll_all(house: House, say: Say = LOG.info, scope: Scope = EVERYTHING,
         drained = await draining
         say(f"mirrored {source}: {drained.revisions} revisions of {drained.heads} records")
         total += drained
+        if failed:
+            raise failed[0]
     if total.revisions > MANY_ROWS:
         await refresh_statistics(house)
     await count_calls(house)
     return total
+
+
+async def read_each(house: House, readings: Iterable[Reading], say: Say, scope: Scope, watch: Watch) -> list[Failure]:
+    """Read these, whichever of them fail; why they did. A tool that wants to be left alone is."""
+    failed: list[Failure] = []
+    for reading in readings:
+        try:
+            await read(house, reading, say, scope, watch)
+        except (SourceRefused, SourceUnavailable) as error:
+            say(f"could not read {reading.source} {reading.entity}: {error}")
+            failed.append(error)
+            if isinstance(error, NotNow):
+                break
+    return failed
 
 
 async def count_calls(house: House) -> None:
@@ -120,6 +141,9 @@ async def read(house: House, reading: Reading, say: Say, scope: Scope = EVERYTHI
             await accept_pages(store, [page], resumable=first_load)
         if held is not None and count % 10 == 0:
             say(f"reading {reading.source} {reading.entity}: {count} pages")
+    if held is None and cursor is not None:  # what stood behind that place is there no more
+        await forget_place(store, reading.source, reading.entity, feed)
+        return await read(house, reading, say, scope, watch)
     if held is not None and began is not None:
         # reading from some day on says nothing of the days before it
         moves = scope.since is None or (known is not None and scope.since <= known)
@@ -130,9 +154,15 @@ async def read(house: House, reading: Reading, say: Say, scope: Scope = EVERYTHI
 
 
 async def drain_until(house: House, done: asyncio.Event) -> Drained:
+    """Mirror until there is nothing more to come. Records that cannot be read again wait: pages go on coming."""
     total = Drained()
     while not done.is_set():
-        total += await drain_all(house)
+        try:
+            total += await drain_all(house)
+        except (SourceRefused, SourceUnavailable) as error:
+            LOG.warning("some records wait to be read again: %s", error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(done.wait(), PAUSE_SECONDS)
         await asyncio.sleep(0.02)
     return total + await drain_all(house)
 
@@ -145,19 +175,42 @@ async def drain_all(house: House) -> Drained:
         asked = await due_hints(house.store, sources.awake(house.clock()))
         if not asked:
             break
-        await read_again(house, sources, asked)
+        read_so_far, failed = await read_again(house, sources, asked)
         drained += await drain(house.store, sources.translators)
+        if failed and not read_so_far:
+            raise failed[0]
     return drained
 
 
-async def read_again(house: House, sources: Sources, asked: Sequence[Asked]) -> None:
-    """These records as the tools have them now; one that a tool does not show may be gone."""
-    pages = await asyncio.to_thread(lambda: list(sources.refetch(each.hint for each in asked)))
-    for page in pages:
-        await accept_pages(house.store, [page])
-    await drain(house.store, sources.translators)
-    await suspect_unseen(house, asked)
-    await settle_hints(house.store, asked)
+async def read_again(house: House, sources: Sources, asked: Sequence[Asked]) -> tuple[int, list[Failure]]:
+    """These records as the tools have them now; one that a tool does not show may be gone.
+
+    Table by table, so that one which cannot be read keeps no other waiting. Returns how many records are done with, and
+    why others are not.
+    """
+    done: list[Asked] = []
+    failed: list[Failure] = []
+    by_table = sorted(asked, key=lambda each: (each.hint.source, each.hint.entity))
+    waiting = [list(these) for _, these in groupby(by_table, lambda each: (each.hint.source, each.hint.entity))]
+    while waiting:
+        these = waiting.pop(0)
+        try:
+            for page in await asyncio.to_thread(list, sources.refetch([each.hint for each in these])):
+                await accept_pages(house.store, [page])
+        except (SourceRefused, SourceUnavailable) as error:
+            failed.append(error)
+            continue
+        except Refused as refused:  # no contract knows the table any more, or one of the ids is none
+            if len(these) > 1:
+                waiting += [[each] for each in these]
+                continue
+            LOG.warning("a record of %s is not read again: %s", these[0].hint.entity, refused)
+        done += these
+    if done:
+        await drain(house.store, sources.translators)
+        await suspect_unseen(house, done)
+        await settle_hints(house.store, done)
+    return len(done), failed
 
 
 UNSEEN = text("""
@@ -186,14 +239,24 @@ async def suspect_unseen(house: House, asked: Sequence[Asked]) -> None:
 
 async def sweep_all(house: House, say: Say = LOG.info, scope: Scope = EVERYTHING, allowed: int = 0) -> list[Swept]:
     """Compare all keys of the tools with the mirror, and read again what is missing or old here."""
-    swept = []
+    swept: list[Swept] = []
+    failed: list[tuple[Reading, Failure]] = []
     for reading in (await connected(house.store, house.settings)).readings:
         if not scope.takes(reading):
             continue
-        keys = await asyncio.to_thread(reading.keys)
-        one = await compare(house.store, keys, reading.exists, asyncio.to_thread, allowed)
+        try:
+            keys = await asyncio.to_thread(reading.keys)
+            one = await compare(house.store, keys, reading.exists, asyncio.to_thread, allowed)
+        except (SourceRefused, SourceUnavailable) as error:
+            failed.append((reading, error))
+            continue
         say(f"swept {one.source} {one.entity}: {_told(one)}")
         swept.append(one)
+    if failed and not swept:  # nothing answered: the turn of all comes again at once
+        raise failed[0][1]
+    for reading, failure in failed:
+        swept.append(await could_not(house.store, reading.source, reading.entity, failure, house.clock()))
+        say(f"swept {reading.source} {reading.entity}: {_told(swept[-1])}")
     await drain_all(house)
     await count_calls(house)
     return swept

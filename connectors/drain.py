@@ -140,6 +140,12 @@ async def place(store: Store, source: Source, entity: str, feed: Feed) -> str | 
         return cursor
 
 
+async def forget_place(store: Store, source: Source, entity: str, feed: Feed) -> None:
+    """A reading that was cut off begins anew."""
+    async with store.begin(DbRole.WORKER) as connection:
+        await connection.execute(FORGET_PLACE, {"source": source, "entity": entity, "feed": feed})
+
+
 async def watermark(store: Store, source: Source, entity: str, feed: Feed = Feed.POLL) -> datetime | None:
     """Up to where a feed has been read; None before its first whole reading."""
     async with store.begin(DbRole.WORKER, read_only=True) as connection:

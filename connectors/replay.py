@@ -45,6 +45,11 @@ update ops.watermark set read_to = '1970-01-01 00:00+00'
  where tenant_id = (select app.tenant()) and source = :source and entity = any(:entities)
 returning entity
 """)
+# A first load that was cut off has read its part without what is now asked for, and has no watermark to reset.
+FORGET_PLACES = text("""
+delete from ops.reading
+ where tenant_id = (select app.tenant()) and source = :source and entity = any(:entities) and feed <> 'REPLAY'
+""")
 WAITING = text("""
 select source, entity, began_at, cursor from ops.reading
  where feed = 'REPLAY' and (:source = '' or source = :source) and (:entity = '' or entity = :entity)
@@ -124,7 +129,9 @@ async def ask(
 
 async def read_anew(connection: AsyncConnection, source: Source, entities: Iterable[str]) -> list[str]:
     """Have the next poll of these entities read everything: stored bodies lack what the contract now asks for."""
-    return sorted(await connection.scalars(FORGET_READING, {"source": source, "entities": sorted(entities)}))
+    given = {"source": source, "entities": sorted(entities)}
+    await connection.execute(FORGET_PLACES, given)
+    return sorted(await connection.scalars(FORGET_READING, given))
 
 
 async def waiting(store: Store, source: str = "", entity: str = "") -> list[Waiting]:

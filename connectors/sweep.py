@@ -4,8 +4,9 @@ A key set says which records stand in the tool, in which version. What the mirro
 again. What the mirror has and a complete set has not is only suspected; it is gone when the tool has twice answered a
 question for it by id with no, in two different sweeps. Nothing is deleted when too much vanishes at once: more than 50
 records, or more than 1 % of them where that is more than ten, or all of them. Then the connection is DEGRADED, and the
-sweep HELD, until a person says how many may go: lost rights look just like deletes. Rows, versions and what was paid on
-them stay in any case.
+sweep HELD, until a person says how many may go: lost rights look just like deletes. What a person let go counts no more
+against later sweeps; the connection is OK again when no table is held. Rows, versions and what was paid on them stay in
+any case. A record that cannot be asked for waits for the next sweep, and keeps no other from going.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,13 +20,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connectors.hints import note_hints, note_suspicions
 from connectors.mirror import mark_gone
 from connectors.reporting import rebuild_reporting_closure
-from connectors.source import Hint, KeySet
+from connectors.source import Hint, KeySet, SourceRefused, SourceUnavailable
+from engine.refusal import Refused
 from engine.words import MirrorKind, Source
 from schema.identity import mirror_id
 from schema.store import DbRole, Store, copy_rows
 
 MOST_GONE, FEW_GONE, SHARE_GONE = 50, 10, 0.01
 MISSES_TO_BE_GONE = 2
+LET_GO = "a person let it go"
 
 STAGE = text(
     "create temp table if not exists stands (key text, version_no bigint, version_at timestamptz) on commit drop"
@@ -46,10 +49,16 @@ select count(*) from stands s join mirror.record m
 """)
 # What was shown or made since the set was begun is not missing from it.
 ABSENT = text("""
-select m.source_key from mirror.record m
+select m.source_key, exists (select from ops.suspicion p where p.source = m.source and p.entity = m.entity
+                                and p.source_key = m.source_key and p.why = :let_go) as let_go
+  from mirror.record m
  where m.source = :source and m.entity = :entity and m.gone_at is null
    and m.shown_at < :observed_at and m.version_at < :observed_at
    and not exists (select from stands s where s.key = m.source_key)
+""")
+LET = text("""
+update ops.suspicion set why = :let_go
+ where tenant_id = (select app.tenant()) and source = :source and entity = :entity and source_key = any(:keys)
 """)
 THERE_AFTER_ALL = text("""
 delete from ops.suspicion p using stands s
@@ -81,6 +90,18 @@ insert into ops.connection as here (tenant_id, source, state, why, since)
 values ((select app.tenant()), :source, :state, :why, clock_timestamp())
 on conflict (tenant_id, source) do update set state = excluded.state, why = excluded.why,
   since = case when here.state = excluded.state then here.since else excluded.since end
+""")
+
+# What each table's last sweep said that could say anything. One with gaps takes nothing back.
+STILL_HELD = text("""
+select string_agg(entity || ': ' || coalesce(note, ''), ' ' order by entity)
+  from (select distinct on (entity) entity, state, note from ops.sweep
+         where source = :source and kind = 'KEYS' and state <> 'PARTIAL' order by entity, id desc) last
+ where state = 'HELD'
+""")
+WELL_AGAIN = text("""
+update ops.connection set state = 'OK', why = null, since = clock_timestamp()
+ where tenant_id = (select app.tenant()) and source = :source and state <> 'OK'
 """)
 
 Exists = Callable[[str], bool]  # asks the tool for one record by id; raises when it gives neither yes nor no
@@ -119,19 +140,30 @@ async def compare(store: Store, found: KeySet, exists: Exists, ask: Callable[...
             connection, (Hint(found.source, found.entity, key) for key in wanted), "a sweep found it newer"
         )
         set_back = int(await connection.scalar(SET_BACK, scope) or 0)
-        absent = list((await connection.execute(ABSENT, scope)).scalars()) if found.complete else []
-        held = too_many(len(absent), mirrored, allowed)
+        missing = (await connection.execute(ABSENT, scope | {"let_go": LET_GO})).all() if found.complete else []
+        absent, fresh = [row.source_key for row in missing], [row.source_key for row in missing if not row.let_go]
+        held = too_many(len(fresh), mirrored, allowed)
         if not held:
             await connection.execute(THERE_AFTER_ALL, scope)
             suspected = (Hint(found.source, found.entity, key) for key in absent)
             await note_suspicions(connection, suspected, "absent from a sweep")
+            if too_many(len(fresh), mirrored, 0):
+                await connection.execute(LET, scope | {"keys": fresh, "let_go": LET_GO})
     note = _note(found, set_back, len(absent), mirrored, held)
-    gone = 0
+    gone, unanswered = 0, ""
     if found.complete and not held:
-        gone = await confirm(store, found, exists, ask)
-    state = "HELD" if held else "DONE" if found.complete else "PARTIAL"
+        gone, unanswered = await confirm(store, found, exists, ask)
+        note = f"{note} {unanswered}".strip()
+    state = "HELD" if held else "DONE" if found.complete and not unanswered else "PARTIAL"
     swept = Swept(found.source, found.entity, state, len(found.keys), mirrored, len(wanted), len(absent), gone, note)
     await _remember(store, swept, found.observed_at)
+    return swept
+
+
+async def could_not(store: Store, source: Source, entity: str, failed: Exception, at: datetime) -> Swept:
+    """Remember that a table could not be swept, and why. Its turn comes again with that of the others."""
+    swept = Swept(source, entity, "PARTIAL", 0, 0, 0, 0, 0, str(failed))
+    await _remember(store, swept, at)
     return swept
 
 
@@ -141,12 +173,21 @@ def too_many(absent: int, mirrored: int, allowed: int) -> bool:
     return absent > limit or (absent == mirrored > allowed and mirrored > 1)
 
 
-async def confirm(store: Store, found: KeySet, exists: Exists, ask: Callable[..., Any]) -> int:
-    """Ask for every suspected record by id; what was twice not there is gone. Returns how many went."""
+async def confirm(store: Store, found: KeySet, exists: Exists, ask: Callable[..., Any]) -> tuple[int, str]:
+    """Ask for every suspected record by id; what was twice not there is gone.
+
+    Returns how many went, and what of them could not be asked for.
+    """
     scope = {"source": found.source.value, "entity": found.entity, "observed_at": found.observed_at}
     async with store.begin(DbRole.WORKER) as connection:
         suspected = list((await connection.execute(SUSPECTED, scope)).scalars())
-    answers = {key: await ask(exists, key) for key in suspected}
+    answers: dict[str, bool] = {}
+    unanswered: list[str] = []
+    for key in suspected:
+        try:
+            answers[key] = await ask(exists, key)
+        except (SourceRefused, SourceUnavailable, Refused) as failed:
+            unanswered.append(str(failed))
     there = [key for key, yes in answers.items() if yes]
     missing = [key for key, yes in answers.items() if not yes]
     async with store.begin(DbRole.WORKER) as connection:
@@ -158,7 +199,8 @@ async def confirm(store: Store, found: KeySet, exists: Exists, ask: Callable[...
         missed = (await connection.execute(MISSED, scope | {"keys": missing})).all() if missing else []
         certain = [row.source_key for row in missed if row.misses >= MISSES_TO_BE_GONE]
         await let_go(connection, found, certain)
-    return len(certain)
+    why = f"{len(unanswered)} records could not be asked for: {unanswered[0]}" if unanswered else ""
+    return len(certain), why
 
 
 async def let_go(connection: AsyncConnection, found: KeySet, keys: Sequence[str]) -> None:
@@ -198,6 +240,8 @@ async def _remember(store: Store, swept: Swept, started_at: datetime) -> None:
     }  # fmt: skip
     async with store.begin(DbRole.WORKER) as connection:
         await connection.execute(REMEMBER, row)
-        if swept.state == "HELD":
-            why = f"{swept.entity}: {swept.note}"
+        why = await connection.scalar(STILL_HELD, row)
+        if why is not None:
             await connection.execute(SAY_STATE, {"source": swept.source.value, "state": "DEGRADED", "why": why})
+        else:
+            await connection.execute(WELL_AGAIN, row)
