@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from api.cli_contracts import FILE, MOMENT, VERSION, told, within
+from api.cli_reports import report
 from connectors.files.contract import DROPS
 
 KINDS = click.argument("kind", type=click.Choice(list(DROPS)))
@@ -161,6 +162,28 @@ def retire(name: str, person: str) -> None:
 
     done = within(lambda h, viewer: agreements.retire(h.store, h.log, viewer, name, h.clock()), person)
     told({"name": done.name, "version": done.version_no, "state": "RETIRED"})
+
+
+@report.command("cab-skips")
+@click.option("--policy", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Which changes need which board (YAML); the plain policy if left out.")  # fmt: skip
+@click.option("--since", type=MOMENT, metavar="YYYY-MM-DD", help="Work began at this moment or later, UTC.")
+@click.option("--before", type=MOMENT, metavar="YYYY-MM-DD", help="Work began before this moment, UTC.")
+@JSON
+def cab_skips(policy: Path | None, since: datetime | None, before: datetime | None, as_json: bool) -> None:
+    """Changes that were implemented without the approval of their board, or before it; unknown is listed apart.
+
+    Nothing is changed and no case is opened.
+    """
+    from api.board_report import as_lines, board_report
+    from engine.boards import PLAIN, read_policy
+
+    agreed = read_policy(policy.read_text(encoding="utf-8") if policy else PLAIN)
+    found = within(lambda house, _: board_report(house.store, agreed, moment(since), moment(before)))
+    if as_json:
+        told(found)
+    else:
+        click.echo("\n".join(as_lines(found)))
 
 
 COMMANDS = (drop, agreement)

@@ -11,7 +11,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -27,6 +27,7 @@ _INTERVAL = re.compile(r"(\d\d):([0-5]\d)-(\d\d):([0-5]\d)", re.ASCII)
 _ONE_SECOND = timedelta(seconds=1)
 _KNOWN_YEARS = range(1900, 2200)
 _MOST_YEARS = 100
+_MOST_DAYS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,24 @@ def business_seconds(calendar: Calendar, start: datetime, stop: datetime, pauses
     for pause_first, pause_last in _merged(pauses, first, last) if pauses else ():
         net -= open_hours.until(pause_last) - open_hours.until(pause_first)
     return net
+
+
+def business_deadline(calendar: Calendar, start: datetime, days: int) -> datetime:
+    """The end of the `days`-th day with opening hours after the local day of `start`, UTC."""
+    zone = ZoneInfo(calendar.time_zone)
+    _seconds(start)
+    day, left = start.astimezone(zone).date(), days
+    for _ in range(_MOST_DAYS):
+        day += timedelta(days=1)
+        hours = calendar.week[day.weekday()]
+        if not hours or day in calendar.holidays:
+            continue
+        left -= 1
+        if left <= 0:
+            whole, rest = divmod(hours[-1][1], _DAY_SECONDS)
+            closes = datetime.combine(day + timedelta(days=whole), time(rest // 3600, rest % 3600 // 60), zone)
+            return closes.astimezone(UTC)
+    raise _bad_calendar(f"it has no {days} open days in the next {_MOST_DAYS} days", "hours")
 
 
 @dataclass(frozen=True, slots=True)

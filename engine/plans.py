@@ -53,7 +53,7 @@ def read_plan(text: str) -> Plan:
         title=document.at("title").text(200),
         subject_kind=_subject(document.at("subject")),
         cycle=_cycle(document.at("cycle")),
-        calendar=_calendar(document.at("calendar")),
+        calendar=read_calendar(document.at("calendar")),
         components=components,
         content_hash="",
         reported=_reported(document.at("reported"), components) if document.has("reported") else (),
@@ -96,7 +96,8 @@ def _cycle(place: Place) -> PlanCycle:
     return PlanCycle(place.at("key").text(64), starts_on, ends_before)
 
 
-def _calendar(place: Place) -> Calendar:
+def read_calendar(place: Place) -> Calendar:
+    """Time zone, opening hours by weekday, and holidays, as every document writes them."""
     place.keys(["time_zone", "hours"], ["holidays"])
     hours = place.at("hours")
     hours.keys([], list(Weekday))
