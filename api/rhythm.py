@@ -6,6 +6,7 @@ was polled is remembered by the process alone: after a start everything is read 
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,13 +25,20 @@ from connectors.jira import registrations as jira_registrations
 from connectors.jira.due import due_issues
 from connectors.schedule import due
 from connectors.source import Hint, SourceRefused, SourceUnavailable
+from engine.refusal import Refused
 from engine.words import Source
 from schema.store import DbRole, Store
 
 LOG = logging.getLogger("evenhand.rhythm")
 WHOLE_EVERY = timedelta(days=7)
 READ_WHOLE = text("select max(finished_at) from ops.sweep where source = :source and kind = 'CONTENT'")
-SWEPT = text("select max(finished_at) from ops.sweep where source = :source and kind = 'KEYS'")
+# A sweep that was cut off half-way has still to be done: the table counts that was not compared for longest.
+SWEPT = text("""
+select case when count(*) = cardinality(cast(:entities as text[])) then min(at) end
+  from (select max(finished_at) as at from ops.sweep
+         where source = :source and kind = 'KEYS' and entity = any(:entities) group by entity) each
+""")
+Failure = SourceRefused | SourceUnavailable | Refused
 
 
 @dataclass(slots=True)
@@ -47,24 +55,44 @@ async def begin(house: House) -> None:
 
 
 async def turn(house: House, rhythm: Rhythm) -> None:
-    """Read what is due now. What failed is raised when all have had their turn; it is due again at once."""
-    failed: list[SourceRefused | SourceUnavailable] = []
-    for source, contract in (await connected(house.store, house.settings)).contracts.items():
-        now, only = house.clock(), Scope(sources=(source,))
-        wanted = due(contract.terms.schedule, now, rhythm.polled.get(source), await swept_at(house.store, source))
+    """Read what is due now. What failed is raised when all have had their turn.
+
+    A tool that did not answer is due again at once. Where a person must act first, the next poll is soon enough, and
+    what could be read is swept all the same.
+    """
+    failed: list[Failure] = []
+    sources = await connected(house.store, house.settings)
+    for source, contract in sources.contracts.items():
+        now = house.clock()
+        swept = await swept_at(house.store, source, [r.entity for r in sources.readings if r.source is source])
+        wanted = due(contract.terms.schedule, now, rhythm.polled.get(source), swept)
         try:
             if wanted.poll:
-                await poll_all(house, scope=only)
-                rhythm.polled[source] = now
-                await (read_histories(house) if source is Source.SERVICENOW else note_stopped_clocks(house, source))
+                await poll(house, rhythm, source, now)
+        except (SourceRefused, Refused) as error:
+            failed.append(error)
+        except SourceUnavailable as error:
+            failed.append(error)
+            continue
+        try:
             if wanted.sweep:
-                await sweep_all(house, scope=only)
+                await sweep_all(house, scope=Scope(sources=(source,)))
                 await read_whole_when_due(house, source)
                 await look_after_webhooks(house, source)
-        except (SourceRefused, SourceUnavailable) as error:
+        except (SourceRefused, SourceUnavailable, Refused) as error:
             failed.append(error)
     if failed:
         raise failed[0]
+
+
+async def poll(house: House, rhythm: Rhythm, source: Source, now: datetime) -> None:
+    try:
+        await poll_all(house, scope=Scope(sources=(source,)))
+    except (SourceRefused, Refused):
+        rhythm.polled[source] = now
+        raise
+    rhythm.polled[source] = now
+    await (read_histories(house) if source is Source.SERVICENOW else note_stopped_clocks(house, source))
 
 
 async def note_stopped_clocks(house: House, source: Source) -> None:
@@ -104,9 +132,10 @@ async def look_after_webhooks(house: House, source: Source) -> None:
         LOG.warning("no webhook of Jira could be registered: %s", refused)
 
 
-async def swept_at(store: Store, source: Source) -> datetime | None:
+async def swept_at(store: Store, source: Source, entities: Sequence[str]) -> datetime | None:
+    """When these were compared last, all of them; None when one of them never was."""
     async with store.begin(DbRole.WORKER, read_only=True) as connection:
-        at: datetime | None = await connection.scalar(SWEPT, {"source": source})
+        at: datetime | None = await connection.scalar(SWEPT, {"source": source, "entities": list(entities)})
         return at
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from api import feeds
+from api import feeds, rhythm
 from api.sources import Reading
 from connectors.drain import PLACE, accept_pages, watermark
 from connectors.hints import due_hints, note_hints
 from connectors.replay import read_anew
+from connectors.schedule import Schedule
 from connectors.source import Hint, Hook, Key, KeySet, Page, SourceRefused, SourceUnavailable, Translator
 from engine.refusal import Code, Refused
 from engine.words import Feed, Source
@@ -37,6 +38,7 @@ class Tools:
     asked: list[str] = field(default_factory=list)
     pages: dict[str | None, list[Page]] = field(default_factory=dict)  # by cursor
     governors: tuple[()] = ()
+    contracts: dict[Source, Any] = field(default_factory=dict)
     translators: Any = field(
         default_factory=lambda: {HERE: Translator(lambda _entity, _record, _at: (), lambda _body: Hook())}
     )
@@ -82,6 +84,7 @@ async def tools(monkeypatch: pytest.MonkeyPatch) -> Tools:
         return found
 
     monkeypatch.setattr(feeds, "connected", connected)
+    monkeypatch.setattr(rhythm, "connected", connected)
     return found
 
 
@@ -155,3 +158,50 @@ async def test_what_is_to_be_read_anew_does_not_go_on_where_a_first_load_stopped
     async with house.store.begin(DbRole.WORKER) as connection:
         await read_anew(connection, HERE, ["first"])
         assert await connection.scalar(PLACE, {"source": HERE, "entity": "first", "feed": Feed.POLL}) is None
+
+
+async def turned(house: Any, tools: Tools, known: rhythm.Rhythm) -> Exception | None:
+    """What a turn raised. Of the tools nothing but their failures is asked."""
+    schedule = SimpleNamespace(terms=SimpleNamespace(schedule=Schedule()))
+    tools.contracts = {HERE: schedule, Source.JIRA: schedule}
+    try:
+        await rhythm.turn(house, known)
+    except (SourceRefused, SourceUnavailable, Refused) as failed:
+        return failed
+    return None
+
+
+REFUSALS = (SourceRefused("no rights"), Refused(Code.BAD_INPUT, "A bad place.", "Begin anew."))
+
+
+@pytest.mark.parametrize("failure", REFUSALS)
+async def test_what_a_person_must_repair_keeps_neither_sweeps_nor_other_tools_waiting(
+    house: Any, tools: Tools, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    swept: list[Source] = []
+
+    async def poll(_house: Any, scope: feeds.Scope) -> None:
+        if scope.sources == (HERE,):
+            raise failure
+
+    async def sweep(_house: Any, scope: feeds.Scope) -> None:
+        swept.extend(scope.sources)
+
+    async def nothing(*_: Any) -> None:
+        return None
+
+    monkeypatch.setattr(rhythm, "poll_all", poll)
+    monkeypatch.setattr(rhythm, "sweep_all", sweep)
+    for name in ("read_histories", "note_stopped_clocks", "read_whole_when_due", "look_after_webhooks"):
+        monkeypatch.setattr(rhythm, name, nothing)
+    known = rhythm.Rhythm()
+    assert await turned(house, tools, known) is failure
+    assert swept == [HERE, Source.JIRA]
+    assert set(known.polled) == {HERE, Source.JIRA}, "it is not asked again every few seconds"
+
+
+async def test_a_sweep_that_was_cut_off_is_still_to_be_done(house: Any, tools: Tools) -> None:
+    swept = await feeds.sweep_all(house, scope=feeds.Scope(entities=("first", "second")))
+    assert len(swept) == 2
+    assert await rhythm.swept_at(house.store, HERE, tools.entities) is None
+    assert await rhythm.swept_at(house.store, HERE, tools.entities[:2]) is not None
