@@ -20,15 +20,17 @@ from connectors.servicenow.contract import Shape
 from connectors.servicenow.instance import (
     Forbidden,
     Instance,
+    PageRejected,
     ServiceNowConfig,
     TableAbsent,
     connect,
     count_rows,
     is_found,
+    read,
 )
 from connectors.servicenow.paging import Query, drain
 from connectors.servicenow.pull import shape_of
-from connectors.source import Hint, Key, KeySet
+from connectors.source import Hint, Key, KeySet, SourceUnavailable
 from engine.words import MirrorKind, Source
 
 DELETES = "sys_audit_delete"
@@ -72,10 +74,21 @@ def sweep(config: ServiceNowConfig, entity: str) -> KeySet:
 
 
 def exists(config: ServiceNowConfig, entity: str, key: str) -> bool:
-    """Whether the instance shows this record now. Anything but a clear yes or no raises."""
-    shape_of(config, entity)
+    """Whether the instance shows this record now, and it is still one of ours. Anything but yes or no raises.
+
+    One that was moved out of what the contract takes is shown by no poll any more: here it stands no longer.
+    """
+    shape = shape_of(config, entity)
     with connect(config, Purpose.SWEEP) as instance:
-        return is_found(instance, entity, key)
+        return is_found(instance, entity, key) and (not shape.base or _is_ours(instance, shape, key))
+
+
+def _is_ours(instance: Instance, shape: Shape, key: str) -> bool:
+    query = f"{shape.base}sys_id={queries.sys_id(key)}"
+    try:
+        return bool(read(instance, shape.entity, query, ("sys_id",), 1, count=False).rows)
+    except PageRejected as rejected:
+        raise SourceUnavailable(str(rejected)) from rejected
 
 
 def deleted_hints(config: ServiceNowConfig, entity: str, since: datetime) -> list[Hint]:

@@ -213,6 +213,15 @@ def test_a_record_exists_or_does_not(instance: Imitation) -> None:
     assert not exists(instance.config, "problem", key)
 
 
+def test_a_record_that_the_contract_leaves_out_by_now_does_not_exist_for_us(instance: Imitation) -> None:
+    """Else it would stand for ever: no poll shows what became of it, and a question by id alone says yes."""
+    key = instance.write("problem", short_description="here")
+    ours = {"problem": replace(standard()["problem"], without={"short_description": ["elsewhere"]})}
+    assert exists(instance.configured(contract=ours), "problem", key)
+    other = {"problem": replace(standard()["problem"], without={"short_description": ["here"]})}
+    assert not exists(instance.configured(contract=other), "problem", key)
+
+
 @pytest.mark.parametrize(
     ("fault", "params", "error"),
     [
