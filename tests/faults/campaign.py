@@ -152,7 +152,10 @@ async def place(database_url: str, folder: Path) -> AsyncIterator[Place]:
             here = f"http://127.0.0.1:{chosen.port}/hooks"
             hooks = {"servicenow_url": f"{here}/servicenow", "jira_url": f"{here}/jira"}
             async with served(create_app(house), chosen):
-                with httpx.Client(base_url=url, timeout=60) as control:
+                # a connection of its own for each order: one that idles is closed by the other side
+                with httpx.Client(
+                    base_url=url, timeout=60, limits=httpx.Limits(max_keepalive_connections=0)
+                ) as control:
                     yield Place(house, app, control, admin, hooks, environ, sleeps)
             await admin.close()
 
