@@ -32,7 +32,7 @@ from schema.store import DbRole, Store, copy_rows
 BATCH_DELIVERIES = 2_000
 BATCH_BYTES = 4_000_000  # about four pages of a thousand records
 LIMIT_DELIVERIES = 20_000
-DATA_ERRORS = ("22", "23")  # SQLSTATE classes: the fault is in the values, not in the database
+DATA_ERRORS = ("22", "23", "54")  # SQLSTATE classes: the fault is in the values, or too long, not in the database
 
 
 @dataclass(frozen=True, slots=True)
