@@ -118,9 +118,9 @@ async def look_after_webhooks(house: House, source: Source) -> None:
     Only where the tool can reach us. Without the right to register one an administrator has made it, and sees to it.
     """
     jira, settings = (await connected(house.store, house.settings)).jira, house.settings
-    if source is not Source.JIRA or jira is None or not settings.public_url.startswith("https://"):
-        return
     secret = next(iter(settings.jira.webhook_secrets), None)
+    if source is not Source.JIRA or jira is None or secret is None or not settings.public_url.startswith("https://"):
+        return  # our door takes signed bodies alone
     tool = registrations.Tool(
         partial(jira_registrations.registrations, jira),
         partial(jira_registrations.refresh, jira),

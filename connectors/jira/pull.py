@@ -24,10 +24,8 @@ from connectors.source import Page
 from engine.refusal import Code, Refused
 from engine.words import Feed, MirrorKind, Source
 
-FIELDS = (
-    "summary", "status", "priority", "issuetype", "project", "assignee", "reporter", "resolution", "resolutiondate",
-    "created", "updated", "labels",
-)  # fmt: skip
+# What is read of an issue: nothing that people wrote, and nobody who only asked for help.
+FIELDS = ("status", "priority", "issuetype", "project", "assignee", "resolutiondate", "created", "updated")
 # How far a poll reaches back behind the start of the last one: the search index of Cloud is late by minutes.
 OVERLAP: Mapping[Edition, timedelta] = {
     Edition.CLOUD: timedelta(minutes=15),

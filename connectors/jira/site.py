@@ -5,6 +5,7 @@ cannot (changelogs in bulk, service desk resources, properties, webhooks). An ac
 Center, a user name) with a token; a token alone is a bearer: a personal access token, or one of OAuth.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ class Edition(Enum):
     CLOUD = "3"  # version of the API
     DATA_CENTER = "2"
 
+PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{0,254}")
+
 
 @dataclass(frozen=True, slots=True)
 class JiraConfig:
@@ -53,7 +56,7 @@ class JiraConfig:
         if address.scheme != "https" and not (address.scheme == "http" and address.hostname in LOOPBACK):
             what = f"'{self.url}' is not an https address."
             raise Refused(Code.BAD_INPUT, what, "Enter the site's address.", ("url",))
-        if not self.projects or not all(project.isalnum() and project.isascii() for project in self.projects):
+        if not self.projects or not all(PROJECT.fullmatch(project) for project in self.projects):
             what = f"{self.projects} are not keys or ids of Jira projects."
             raise Refused(Code.BAD_INPUT, what, "Name at least one.", ("projects",))
 
