@@ -99,6 +99,7 @@ def rating(value: str) -> int | None:
 
 
 def integer(first: int, last: int) -> Reader:
+    @lru_cache(maxsize=1_000)  # counters and ranks: few values, on every row
     def read(value: str) -> int:
         if _NUMBER.fullmatch(value) and first <= (number := int(value)) <= last:
             return number

@@ -113,11 +113,22 @@ def _key(record: Mapping[str, Any]) -> str:
 
 def _texts(shape: Shape, record: Mapping[str, Any], issues: list[Issue]) -> Raw:
     """The asked columns that are not empty and do not move with a clock, as texts, in the order of their names."""
+    get = record.get
+    raw: Raw = {column: value for column in shape.asked if (value := get(column)) is not None and value != ""}
+    if set(map(type, raw.values())) != _ONLY_TEXTS:
+        raw = _as_texts(shape, raw, issues)
+    for column in shape.flags:
+        if column in raw:
+            raw[column] = _SCRIPT_FLAGS.get(raw[column], raw[column])
+    if shape.running and not raw.get(shape.until):
+        raw = {column: value for column, value in raw.items() if column not in shape.running}
+    return raw
+
+
+def _as_texts(shape: Shape, given: Mapping[str, Any], issues: list[Issue]) -> Raw:
+    """The same columns, where some came as something other than a text."""
     raw: Raw = {}
-    for column in shape.asked:
-        value = record.get(column)
-        if value is None or value == "":
-            continue
+    for column, value in given.items():
         if type(value) is not str:
             plain = _plain(value)
             if plain is None:
@@ -126,15 +137,12 @@ def _texts(shape: Shape, record: Mapping[str, Any], issues: list[Issue]) -> Raw:
                 issues.append(Issue(IssueCode.MALFORMED, column, shown, what, _FIX_SENDER))
                 continue
             value = plain
-        if column in shape.flags:
-            value = _SCRIPT_FLAGS.get(value, value)
         if value:
             raw[column] = value
-    if shape.running and not raw.get(shape.until):
-        raw = {column: value for column, value in raw.items() if column not in shape.running}
     return raw
 
 
+_ONLY_TEXTS = {str}
 _SCRIPT_FLAGS = {"1": "true", "0": "false"}
 
 
