@@ -27,7 +27,7 @@ from connectors.remnants import let_remnants_go
 from connectors.reporting import rebuild_reporting_closure
 from connectors.source import Hint, Page, Translator
 from engine.words import Feed, MirrorKind, Source
-from schema.store import DbRole, Store, copy_rows
+from schema.store import DbRole, Store
 
 BATCH_DELIVERIES = 2_000
 BATCH_BYTES = 4_000_000  # about four pages of a thousand records
@@ -59,14 +59,15 @@ class Drained:
 
 # ---- in
 
-STAGE_PAGES = text("""
-create temp table if not exists page (source text, entity text, feed text, page_id text, body bytea, body_sha256 bytea,
-                                      observed_at text) on commit delete rows
-""")
-EMPTY_STAGE = text("truncate page")
 PAGE_COLUMNS = ("source", "entity", "feed", "page_id", "body", "body_sha256", "observed_at")
+# Pages are given as they are: a temporary table would write every body once more.
 ACCEPT = text("""
-with known as (
+with page as (
+  select * from unnest(cast(:source as text[]), cast(:entity as text[]), cast(:feed as text[]),
+                       cast(:page_id as text[]), cast(:body as bytea[]), cast(:body_sha256 as bytea[]),
+                       cast(:observed_at as text[]))
+             as given (source, entity, feed, page_id, body, body_sha256, observed_at)),
+known as (
   insert into inbox.delivery_key as here (tenant_id, source, delivery_id, body_sha256, conflicts, duplicates)
   select (select app.tenant()), source, page_id, body_sha256, 0, 0 from page order by source, page_id
   on conflict (tenant_id, source, delivery_id) do update set duplicates = here.duplicates + 1
@@ -120,17 +121,15 @@ async def accept_pages(
 
 async def take_in(connection: AsyncConnection, pages: Sequence[Page]) -> int:
     """Put pages into the inbox, in the caller's transaction. Returns how many were new."""
-    rows = {
-        (page.source, page.page_id): (
+    given: dict[str, list[Any]] = {name: [] for name in PAGE_COLUMNS}
+    for page in {(page.source, page.page_id): page for page in pages}.values():
+        row = (
             page.source, page.entity, page.feed, page.page_id, page.body, sha256(page.body).digest(),
             page.observed_at.isoformat(),
-        )
-        for page in pages
-    }  # fmt: skip
-    await connection.execute(STAGE_PAGES)
-    await connection.execute(EMPTY_STAGE)
-    await copy_rows(connection, "page", PAGE_COLUMNS, rows.values())
-    return (await connection.execute(ACCEPT)).rowcount
+        )  # fmt: skip
+        for name, value in zip(PAGE_COLUMNS, row, strict=True):
+            given[name].append(value)
+    return (await connection.execute(ACCEPT, given)).rowcount
 
 
 async def place(store: Store, source: Source, entity: str, feed: Feed) -> str | None:

@@ -28,12 +28,15 @@ from schema.tables.mirror import TYPED
 
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 KEY_COLUMNS = ("id", "source", "source_key")
-# Column that schema/facts.py fills -> what it was computed from.
+Newest = list[tuple[UUID, Version]]  # each record once
+# Column that is filled beside the versions (schema/facts.py, connectors/files/links.py) -> what it follows from.
 COUNTED_BESIDE: Mapping[MirrorKind, Mapping[str, tuple[str, ...]]] = {
     MirrorKind.INCIDENT: {
         "resolve_business_seconds": ("opened_at", "resolved_at"),
         "calendar_hash": ("opened_at", "resolved_at"),
     },
+    **{kind: {"person_id": ("employee_number",)} for kind in (MirrorKind.EMPLOYMENT, MirrorKind.PAYROLL_RESULT)},
+    MirrorKind.VENDOR_SLA_RESULT: {"vendor_id": ("vendor_name",), "service_id": ("vendor_name",)},
 }
 
 
@@ -70,17 +73,17 @@ STAGE = """
 create temp table if not exists seen (
   id uuid, source text, entity text, source_key text, kind text, version_no bigint, version_at timestamptz,
   payload bytea, payload_hash bytea, feed text, delivery_id bigint, observed_at timestamptz, read_at timestamptz,
-  newest boolean, echo boolean, observed boolean, known boolean) on commit delete rows;
+  newest boolean, echo boolean, observed boolean, known boolean default false) on commit delete rows;
 create temp table if not exists fault (
   id uuid, field text, code text, source text, entity text, source_key text, value text, what text, fix text)
   on commit delete rows;
-create temp table if not exists head (id uuid primary key, kind text, revision_id bigint, gone_at timestamptz)
+create temp table if not exists head (
+  id uuid primary key, kind text, revision_id bigint, gone_at timestamptz, fresh boolean default false)
   on commit delete rows;
 """
 SEEN_COLUMNS = (
     "id", "source", "entity", "source_key", "kind", "version_no", "version_at", "payload", "payload_hash", "feed",
-    "delivery_id", "observed_at", "read_at", "newest", "echo",
-    "observed", "known",
+    "delivery_id", "observed_at", "read_at", "newest", "echo", "observed",
 )  # fmt: skip
 FAULT_COLUMNS = ("id", "field", "code", "source", "entity", "source_key", "value", "what", "fix")
 
@@ -132,8 +135,8 @@ with moved as (
       or (excluded.version_no = here.version_no and excluded.version_at = here.version_at
           and excluded.payload_hash <> here.payload_hash
           and (excluded.read_at, excluded.payload_hash) > (here.read_at, here.payload_hash))
-  returning id, kind, revision_id, gone_at)
-insert into head select id, kind, revision_id, gone_at from moved
+  returning id, kind, revision_id, gone_at, here.xmax = 0 as fresh)
+insert into head select id, kind, revision_id, gone_at, fresh from moved
 """)
 # The tool has the record after all, in whatever version: what stands for it stands again.
 BACK = text("""
@@ -159,6 +162,7 @@ update mirror.record m
          where n.newest group by n.id, n.read_at) s
  where m.tenant_id = (select app.tenant()) and m.id = s.id and (s.same or m.shown_at < s.shown_at)
 """)
+MOVED = text("select kind, count(*) filter (where fresh) as fresh from head group by kind")
 NOTE_STANDING = text("""
 insert into mirror.standing (tenant_id, record_id, revision_id, gone, at)
 select (select app.tenant()), id, revision_id, gone_at is not null, now() from head order by id
@@ -197,8 +201,6 @@ select s.id, (select r.kind from mirror.record r where r.tenant_id = (select app
   from seen s where s.newest and (s.source = 'jira' or :reread)
    and (select r.kind from mirror.record r where r.tenant_id = (select app.tenant()) and r.id = s.id) <> s.kind
 """)
-
-
 TURN = text("""
 update mirror.record r set kind = s.kind from seen s
  where r.tenant_id = (select app.tenant()) and r.id = s.id and s.newest and r.kind <> s.kind
@@ -236,15 +238,17 @@ async def write_versions(
     if repeated:
         heads += (await connection.execute(LEARNED, {"reread": reread})).rowcount
     moved: frozenset[MirrorKind] = frozenset()
+    fresh = 0  # records of which nothing was known before
     if heads:
-        moved = frozenset(MirrorKind(kind) for kind in await connection.scalars(text("select distinct kind from head")))
+        kinds = (await connection.execute(MOVED)).all()
+        moved, fresh = frozenset(MirrorKind(row.kind) for row in kinds), sum(row.fresh for row in kinds)
         for kind in sorted(moved):
             await _write_typed(connection, kind, newest)
         for row in turned:
             await connection.execute(_leave(MirrorKind(row.was)), {"id": row.id})
         await connection.execute(RESOLVE_FAULTS)
         await connection.execute(LIST_FAULTS)
-    if revisions:
+    if revisions and fresh < len(seen):  # one content of a record that is new contradicts nothing
         await connection.execute(LIST_CONFLICTS)
     if back:
         await connection.execute(NOTE_BACK, {"ids": [row.id for row in back]})
@@ -277,38 +281,40 @@ async def _stage(connection: AsyncConnection) -> None:
     await connection.execute(text("truncate seen, fault, head"))
 
 
-def _staged(sightings: Sequence[Sighting]) -> tuple[list[tuple[Any, ...]], dict[UUID, Version]]:
+def _staged(sightings: Sequence[Sighting]) -> tuple[list[tuple[Any, ...]], Newest]:
     """Rows of `seen`, each content of a version once, and the newest version of each record."""
-    found: dict[tuple[UUID, int, bytes], tuple[tuple[Any, ...], Sighting]] = {}
-    best: dict[UUID, tuple[tuple[Any, ...], tuple[UUID, int, bytes]]] = {}
+    found: dict[UUID, dict[tuple[int, bytes], tuple[tuple[Any, ...], Sighting]]] = {}
     for sighting in sightings:
         version = sighting.version
         record_id = mirror_id(version.source, version.entity, version.key)
         assert record_id is not None  # noqa: S101 - a version has a key
         digest = sha256(version.payload).digest()
         order = (version.version_no, version.version_at, sighting.read_at, digest)
-        place = (record_id, 0 if version.observed else version.version_no, digest)
-        known = found.get(place)
+        contents = found.setdefault(record_id, {})  # a record is looked up once: hashing its id is what costs
+        place = (0 if version.observed else version.version_no, digest)
+        known = contents.get(place)
         if known is None or order > known[0]:
-            found[place] = (order, sighting)
-        newest = best.get(record_id)
-        if newest is None or order > newest[0]:
-            best[record_id] = (order, place)
-    rows = []
-    for place, (order, sighting) in found.items():
-        v, record_id = sighting.version, place[0]
-        rows.append(
-            (
-                record_id, v.source, v.entity, v.key, v.kind, v.version_no, v.version_at, v.payload, place[2],
-                sighting.feed, sighting.delivery_id, sighting.observed_at, order[2], place == best[record_id][1],
-                sighting.echo, v.observed, False,
-            )
-        )  # fmt: skip
-    return rows, {record_id: found[place][1].version for record_id, (_, place) in best.items()}
+            contents[place] = (order, sighting)
+    rows: list[tuple[Any, ...]] = []
+    newest: Newest = []
+    for record_id, contents in found.items():
+        best = max(contents.values(), key=lambda one: one[0])
+        newest.append((record_id, best[1].version))
+        rows += (_seen_row(record_id, one, one is best) for one in contents.values())
+    return rows, newest
 
 
-def _faults(newest: dict[UUID, Version]) -> Iterator[tuple[Any, ...]]:
-    for record_id, version in newest.items():
+def _seen_row(record_id: UUID, one: tuple[tuple[Any, ...], Sighting], newest: bool) -> tuple[Any, ...]:
+    (version_no, version_at, read_at, digest), sighting = one
+    v, feed, delivery_id, observed_at, echo = sighting
+    return (
+        record_id, v.source, v.entity, v.key, v.kind, version_no, version_at, v.payload, digest, feed, delivery_id,
+        observed_at, read_at, newest, echo, v.observed,
+    )  # fmt: skip
+
+
+def _faults(newest: Newest) -> Iterator[tuple[Any, ...]]:
+    for record_id, version in newest:
         first = {(issue.field, issue.code): issue for issue in reversed(version.issues)}
         for (field, code), issue in first.items():
             yield (
@@ -327,7 +333,7 @@ def _typed_columns(kind: MirrorKind) -> tuple[str, ...]:
     return tuple(name for name in TYPED[kind].model_fields if name not in written)
 
 
-async def _write_typed(connection: AsyncConnection, kind: MirrorKind, newest: dict[UUID, Version]) -> None:
+async def _write_typed(connection: AsyncConnection, kind: MirrorKind, newest: Newest) -> None:
     """Rewrite the typed rows whose record moved to the version in this batch."""
     stage, keep = _typed_statements(kind)
     columns = _typed_columns(kind)
@@ -386,9 +392,9 @@ def _typed_statements(kind: MirrorKind) -> tuple[TextClause, TextClause]:
     return text(stage), text(keep)
 
 
-def _typed_rows(kind: MirrorKind, columns: Iterable[str], newest: dict[UUID, Version]) -> Iterator[tuple[Any, ...]]:
+def _typed_rows(kind: MirrorKind, columns: Iterable[str], newest: Newest) -> Iterator[tuple[Any, ...]]:
     names = tuple(columns)
-    for record_id, version in newest.items():
+    for record_id, version in newest:
         if version.kind is kind:
             get = version.values.get
             yield (record_id, version.source, version.key, *[get(name) for name in names])
