@@ -5,14 +5,13 @@ side by side with the drain, so that pages are mirrored while the next ones are 
 """
 
 import asyncio
-import gc
 import logging
 import traceback
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from api import rhythm
+from api import memory, rhythm
 from api.actions import runs, writebacks
 from api.feeds import drain_all, poll_all
 from api.house import House
@@ -49,14 +48,8 @@ async def write_back(house: House, run_id: UUID) -> int:
     return delivered.done
 
 
-def spare_the_collector() -> None:
-    """Look for garbage rarely: what a batch makes has no cycles, and looking for some took a quarter of a load."""
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
-
-
 async def work(settings: Settings, once: bool) -> None:
-    spare_the_collector()
+    memory.settle()
     async with open_house(settings) as house:
         if once:
             await round_of_work(house)

@@ -13,16 +13,16 @@ import time
 import httpx
 import uvloop
 
+from api import memory
 from api.feeds import poll_all
 from api.opening import open_house
 from api.settings import read
 from api.sources import connected
-from api.worker import spare_the_collector
 from connectors.drain import Drained
 
 
 async def mirror(rounds: int) -> dict[str, float]:
-    spare_the_collector()
+    memory.settle()
     settings = read(os.environ)
     async with open_house(settings) as house:
         await connected(house.store, house.settings)  # the contracts are read once in the life of a worker
