@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -19,6 +20,7 @@ AS_OF = click.option("--as-of", type=MOMENT, metavar="YYYY-MM-DD[THH:MM]",
                      help="When the file was true, UTC; not needed where its rows say so.")  # fmt: skip
 PERSON = click.option("--person", metavar="UUID|EMAIL", required=True, help="Who does it.")
 JSON = click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+DAY = click.DateTime(["%Y-%m-%d"])
 NAME = click.argument("name")
 
 
@@ -184,6 +186,39 @@ def cab_skips(policy: Path | None, since: datetime | None, before: datetime | No
         told(found)
     else:
         click.echo("\n".join(as_lines(found)))
+
+
+@report.command("vendors")
+@click.option(
+    "--from", "starts", type=DAY, metavar="YYYY-MM-DD", help="First day of the cycle; the newest cycle if left out."
+)
+@click.option("--until", type=DAY, metavar="YYYY-MM-DD", help="First day after it.")
+@click.option(
+    "--closes", type=DAY, metavar="YYYY-MM-DD", help="When the cycle is closed; the day after it if left out."
+)
+@click.option("--zone", default="UTC", show_default=True, help="Time zone of the suppliers' months.")
+@JSON
+def vendors(starts: datetime | None, until: datetime | None, closes: datetime | None, zone: str, as_json: bool) -> None:
+    """Service levels of suppliers: reported against computed, and whether their periods fit a cycle and are final."""
+    from api.vendor_report import as_lines, vendor_report
+    from engine.alignment import Period
+
+    if (starts is None) != (until is None):
+        raise click.UsageError("--from and --until belong together")
+    cycle = Period(starts.date(), until.date()) if starts and until else None
+    day = closes.date() if closes else None
+    found = within(lambda house, _: vendor_report(house.store, house.clock(), known_zone(zone), cycle, day))
+    if as_json:
+        told(found)
+    else:
+        click.echo("\n".join(as_lines(found)))
+
+
+def known_zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key
+    except (KeyError, ValueError, OSError):
+        raise click.UsageError(f"the time zone {name!r} is not known; write it as Europe/Berlin") from None
 
 
 COMMANDS = (drop, agreement)

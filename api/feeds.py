@@ -34,7 +34,8 @@ LOG = logging.getLogger("evenhand.feeds")
 MANY_ROWS = 5_000
 PAUSE_SECONDS = 5  # before records that could not be read are asked for again
 MOST_ROUNDS = 50  # of reading again what is asked for while reading
-OVERLAP = {Source.SERVICENOW: timedelta(minutes=10), Source.JIRA: timedelta(minutes=15)}
+OVERLAP = {Source.SERVICENOW: timedelta(minutes=10), Source.JIRA: timedelta(minutes=15),
+           Source.VENDOR: timedelta(days=1)}  # fmt: skip
 Failure = SourceRefused | SourceUnavailable
 Say = Callable[[str], None]
 Watch = Callable[[str, int, int | None], None]  # what is read, records so far, of how many where the tool tells

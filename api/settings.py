@@ -52,6 +52,15 @@ class JiraSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class VendorSettings:
+    """A supplier's own interface; `name` is that of its data-sharing agreement."""
+
+    name: str
+    url: str
+    token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that differs between two installations. `database_url` empty means the embedded server."""
 
@@ -67,6 +76,7 @@ class Settings:
     writeback: tuple[str, ...] = ("servicenow.table", "jira.property")
     servicenow: ServiceNowSettings = ServiceNowSettings()
     jira: JiraSettings = JiraSettings()
+    vendors: tuple[VendorSettings, ...] = ()
     scim_roles: tuple[tuple[str, Role], ...] = ()  # name of a group -> the role that it asks for
 
     @property
@@ -111,6 +121,7 @@ def read(environ: Mapping[str, str]) -> Settings:
             contract=take("JIRA_CONTRACT", _file, None),
             dashboard_items=take("JIRA_DASHBOARD_ITEMS", _items, ()),
         ),
+        vendors=_vendors(take),
         scim_roles=take("SCIM_ROLES", _roles, ()),
     )
 
@@ -195,6 +206,25 @@ def _roles(text: str) -> tuple[tuple[str, Role], ...]:
             f"it is written like 'Name of a group=HR, Other group=AUDITOR'; roles are {', '.join(askable)}"
         )
     return tuple((name, Role(role)) for name, role in given.items())
+
+
+def _vendors(take: _Taker) -> tuple[VendorSettings, ...]:
+    tokens: dict[str, str] = take("VENDOR_TOKENS", _named, {})
+    feeds: dict[str, str] = take("VENDOR_FEEDS", _feeds, {})
+    return tuple(VendorSettings(name, url, tokens.get(name, "")) for name, url in feeds.items())
+
+
+def _named(text: str) -> dict[str, str]:
+    """`name=text`, several with commas between them."""
+    pairs = [tuple(part.strip() for part in pair.partition("=")) for pair in text.split(",") if pair.strip()]
+    found = {name: said for name, _, said in pairs if said and re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", name)}
+    if len(found) != len(pairs):
+        raise ValueError("it is written like 'acme=..., other=...'; names are those of agreements, each once")
+    return found
+
+
+def _feeds(text: str) -> dict[str, str]:
+    return {name: _web_address(url) for name, url in _named(text).items()}
 
 
 def _writeback(text: str) -> tuple[str, ...]:

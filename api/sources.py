@@ -12,6 +12,7 @@ from functools import cache, partial
 
 from sqlalchemy import text
 
+from api.actions import agreements
 from api.contracts import Contract, contracts
 from api.settings import Settings
 from connectors import callbook
@@ -31,9 +32,13 @@ from connectors.servicenow import pull as servicenow_pull
 from connectors.servicenow import sweep as servicenow_sweep
 from connectors.servicenow.instance import ServiceNowConfig
 from connectors.source import Hint, KeySet, Page, Translator
+from connectors.vendor import feed as vendor_feed
+from connectors.vendor.feed import VendorFeed
+from engine.sharing import holds
 from engine.words import Feed, Source
 from schema.store import DbRole, Store
 
+TODAY = text("select (now() at time zone 'UTC')::date")
 MASTERED = {
     "services": text("select name, source_key from mirror.service where source = 'servicenow' and gone_at is null"),
     "teams": text("select name, source_key from mirror.team where source = 'servicenow' and gone_at is null"),
@@ -63,6 +68,7 @@ class Sources:
     jira: JiraConfig | None
     contracts: Mapping[Source, Contract] = field(default_factory=dict)  # of the connected tools
     files: Mapping[Source, Contract] = field(default_factory=dict)  # of what is handed over: nobody is asked for it
+    vendors: tuple[VendorFeed, ...] = ()  # those with an agreement first
 
     @property
     def translators(self) -> Mapping[Source, Translator]:
@@ -93,6 +99,14 @@ class Sources:
                 lambda: jira_sweep.sweep(site, "issue"),
                 lambda key: jira_sweep.exists(site, "issue", key),
             )
+        for each in self.vendors:
+            yield Reading(
+                Source.VENDOR,
+                each.entity,
+                partial(vendor_feed.poll, each),
+                partial(vendor_feed.sweep, each),
+                partial(vendor_feed.exists, each),
+            )
 
     @property
     def deliverers(self) -> Mapping[str, Deliverer]:
@@ -106,7 +120,7 @@ class Sources:
 
     @property
     def governors(self) -> list[Governor]:
-        return [tool.governor for tool in (self.servicenow, self.jira) if tool]
+        return [tool.governor for tool in (self.servicenow, self.jira, *self.vendors) if tool]
 
     def refetch(self, hints: Iterable[Hint]) -> Iterator[Page]:
         """These records as the tools have them now. Each page is proof of its own moment, as in a sweep."""
@@ -118,6 +132,10 @@ class Sources:
                 yield from jira_pull.refetch(self.jira, sorted(keys), Feed.SWEEP)
             elif source is Source.SERVICENOW and self.servicenow:
                 yield from servicenow_pull.refetch(self.servicenow, entity, sorted(keys), Feed.SWEEP)
+            elif source is Source.VENDOR:
+                for each in self.vendors:
+                    if each.entity == entity:
+                        yield from vendor_feed.poll(each, None, Feed.SWEEP)
 
 
 @cache
@@ -163,7 +181,25 @@ async def under(store: Store, settings: Settings, counting: Mapping[Source, Cont
         governor = governed(store, Source.JIRA, site.url, site.user or "bearer")
         jira = JiraConfig(site.url, site.user, site.token, site.projects, found[Source.JIRA].tool, governor)
     files = {source: counting[source] for source in DROPS.values() if source in counting}
-    return Sources(servicenow, jira, found, files)
+    vendors: tuple[VendorFeed, ...] = ()
+    if settings.vendors:
+        found[Source.VENDOR] = counting[Source.VENDOR]
+        vendors = await vendor_feeds(store, settings, counting[Source.VENDOR])
+    return Sources(servicenow, jira, found, files, vendors)
+
+
+async def vendor_feeds(store: Store, settings: Settings, contract: Contract) -> tuple[VendorFeed, ...]:
+    """The interfaces of suppliers, each under its agreement; one that nothing covers says so when it is read."""
+    async with store.begin(DbRole.WORKER, read_only=True) as connection:
+        ruling, today = await agreements.in_force(connection), await connection.scalar(TODAY)
+    found = []
+    for each in settings.vendors:
+        agreement = ruling.get(each.name)
+        covered = agreement.fields if agreement and holds(agreement, today) else None
+        governor = governed(store, Source.VENDOR, each.url, each.name)
+        vendor = agreement.vendor if agreement else ""
+        found.append(VendorFeed(each.name, each.url, each.token, contract.tool, vendor, covered, governor))
+    return tuple(sorted(found, key=lambda each: each.covered is None))
 
 
 async def completed(store: Store, contract: Contract) -> Contract:

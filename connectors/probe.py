@@ -11,6 +11,7 @@ from engine.words import Source
 PATHS = {
     Source.SERVICENOW: "/api/now/table/sys_user?sysparm_limit=1&sysparm_fields=sys_id",
     Source.JIRA: "/rest/api/2/serverInfo",
+    Source.VENDOR: "",
 }
 SECONDS = 10
 

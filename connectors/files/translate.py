@@ -46,7 +46,7 @@ def _version(contract: Contract, entity: str, record: Mapping[str, Any], observe
     values, issues = _values(contract, row)
     issues += [_not_covered(contract, str(name)) for name in record.get(NOT_COVERED, ())]
     _CHECKS.get(contract.kind, _nothing)(contract, values, issues)
-    key = _key(contract, values)
+    key = _key(contract, values, issues)
     told = _told_at(contract, row)
     at = told or observed_at
     stored = {name for each in contract.fields if each.stored for name in [each.name]}
@@ -92,11 +92,14 @@ def _not_covered(contract: Contract, name: str) -> Issue:
     return Issue(IssueCode.FIELD_NOT_COVERED, name, "", what, "Have the supplier leave it out, or agree on it.")
 
 
-def _key(contract: Contract, values: Mapping[str, Any]) -> str:
+def _key(contract: Contract, values: Mapping[str, Any], issues: list[Issue]) -> str:
     parts = []
     for names in contract.key:
         name = next((name for name in names if values.get(name) not in (None, "")), None)
         if name is None and (len(names) > 1 or _is_required(contract, names[0])):
+            for issue in issues:
+                if issue.field in names and issue.value:
+                    raise Poison("", issue.field, issue.value, issue.what, issue.fix)
             called = " or ".join(contract.called(each) for each in names)
             raise Poison("", names[0], "", f"The row has no usable {called}.", "Fill it in at the source.")
         parts.append("" if name is None else f"{name}={values[name]}" if len(names) > 1 else str(values[name]))

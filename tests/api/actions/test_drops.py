@@ -1,4 +1,4 @@
-"""Files from hand to mirror: rights, entries, refusals, people found before or after, and order that decides nothing."""
+"""Files from hand to mirror: rights, entries, refusals, people found before and after; order decides nothing."""
 
 import csv
 import itertools
