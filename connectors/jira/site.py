@@ -34,6 +34,7 @@ class Edition(Enum):
     CLOUD = "3"  # version of the API
     DATA_CENTER = "2"
 
+
 PROJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{0,254}")
 
 
