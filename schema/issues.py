@@ -22,7 +22,8 @@ select i.source, i.entity, i.source_key, i.field, i.code, i.value, i.what, i.fix
 """)  # noqa: S608 - our own text
 COUNTS = text(f"""
 select i.source, i.entity, i.code, i.field,
-       case when i.code = 'UNMAPPED_SOURCE_VALUE' then i.value else '' end as value, i.state, count(*) as records, min(i.fix) as fix
+       case when i.code = 'UNMAPPED_SOURCE_VALUE' then i.value else '' end as value, i.state,
+       count(*) as records, min(i.fix) as fix
   from mirror.data_issue i {_FILTER}
  group by 1, 2, 3, 4, 5, 6 order by records desc, 1, 2, 3, 4, 5, 6
 """)  # noqa: S608

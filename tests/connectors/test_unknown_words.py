@@ -8,9 +8,9 @@ import orjson
 from sqlalchemy import text
 
 from connectors.drain import accept_pages, drain
+from connectors.history import snapshot
 from connectors.jira.contract import Contract
 from connectors.jira.translate import translator
-from connectors.history import snapshot
 from connectors.source import Page
 from engine.words import Feed, Source
 from schema.identity import mirror_id
