@@ -1,9 +1,9 @@
 """What the mirror knows of implemented changes: who approved them and when, as facts for engine/boards.py.
 
 Source: change, change_approval, group_approval, team_membership, state_change, cab_agenda_item, cab_meeting, and the
-body of the change for its risk. One statement over the whole period. When an approver decided is the move of his row
-to approved or rejected; a row without such a move has no moment. An agenda item is evidence that a change was looked
-at, nothing more. Rows carry the key of the tool and the revision, so that each can be followed to its bytes.
+body of the change for its risk. One statement over the whole period. When an approver decided is the move of his row to
+where it stands; without such a move that is not known. An agenda item is evidence that a change was looked at, nothing
+more. Rows carry the key of the tool and the revision, so that each can be followed to its bytes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,31 +42,34 @@ members as materialized (
     from mirror.team_membership m join mirror.team t on t.tenant_id = m.tenant_id and t.id = m.team_id
    where m.tenant_id = (select app.tenant()) group by 1),
 decided as materialized (
-  select s.task_id, s.new_value, min(s.changed_at) as first_at, max(s.changed_at) as last_at
+  select s.task_id,
+         jsonb_agg(jsonb_build_array(s.changed_at, s.new_value) order by s.changed_at, s.source_key) as moves
     from mirror.state_change s
    where s.tenant_id = (select app.tenant()) and s.gone_at is null and s.field in ('state', 'approval')
+     and s.changed_at is not null
      and s.task_id in (select a.id from mirror.change_approval a union all select g.id from mirror.group_approval g)
-   group by 1, 2),
+   group by 1),
 rows as (
   select a.change_id, jsonb_build_object(
            'key', a.source || ':' || a.source_key, 'group', false, 'state', a.state, 'source_state', a.source_state,
            'by', coalesce(p.name, a.approver_id::text), 'human', p.human, 'revision', a.revision_id,
-           'decided_at', d.last_at,
+           'decided_at', null, 'moves', coalesce(d.moves, '[]'),
            'teams', coalesce(m.teams, '[]')) as row
     from mirror.change_approval a
     left join members m on m.person_id = a.approver_id
     left join mirror.person p on p.tenant_id = a.tenant_id and p.id = a.approver_id
-    left join decided d on d.task_id = a.id and d.new_value = a.source_state
+    left join decided d on d.task_id = a.id
    where a.tenant_id = (select app.tenant()) and a.gone_at is null
      and (a.state in ('APPROVED', 'REJECTED') or a.state is null)
   union all
   select g.change_id, jsonb_build_object(
            'key', g.source || ':' || g.source_key, 'group', true, 'state', g.state, 'source_state', g.source_state,
-           'by', t.name, 'human', null, 'revision', g.revision_id, 'decided_at', coalesce(g.decided_at, d.last_at),
+           'by', t.name, 'human', null, 'revision', g.revision_id, 'decided_at', g.decided_at,
+           'moves', coalesce(d.moves, '[]'),
            'teams', case when t.name is null then '[]' else jsonb_build_array(jsonb_build_object('team', t.name)) end)
     from mirror.group_approval g
     left join mirror.team t on t.tenant_id = g.tenant_id and t.id = g.team_id
-    left join decided d on d.task_id = g.id and d.new_value = g.source_state
+    left join decided d on d.task_id = g.id
    where g.tenant_id = (select app.tenant()) and g.gone_at is null
      and (g.state in ('APPROVED', 'REJECTED') or g.state is null)),
 approvals as materialized (select change_id, jsonb_agg(row order by row ->> 'key') as rows from rows group by 1),
@@ -132,6 +135,7 @@ async def implemented(
 
 
 def _implemented(row: Any) -> Implemented:
+    approvals = [{**each, "decided_at": _decided_at(each, row.started_at)} for each in row.approvals]
     change = Change(
         id=str(row.id),
         number=row.number,
@@ -145,10 +149,22 @@ def _implemented(row: Any) -> Implemented:
         closed_at=row.closed_at,
         decided_at=row.approval_decided_at,
         implementer=row.implementer,
-        approvals=tuple(_approval(each) for each in row.approvals),
+        approvals=tuple(_approval(each) for each in approvals),
         approvals_known=row.known,
     )
-    return Implemented(change, row.source_key, row.revision_id, row.service, row.team, row.approvals, row.agenda)
+    return Implemented(change, row.source_key, row.revision_id, row.service, row.team, approvals, row.agenda)
+
+
+def _decided_at(row: Mapping[str, Any], started_at: datetime | None) -> str | None:
+    """When the approval came that stood when the work began; of one that was not there yet, when it came after that."""
+    if row["decided_at"]:
+        return str(row["decided_at"])
+    moves = [(datetime.fromisoformat(at), at, word) for at, word in row["moves"]]
+    before = [each for each in moves if started_at is None or each[0] <= started_at]
+    if before and before[-1][2] == row["source_state"]:
+        return str(before[-1][1])
+    after = (at for _, at, word in moves[len(before) :] if word == row["source_state"])
+    return next(after, None)
 
 
 def _approval(row: Mapping[str, Any]) -> Approval:

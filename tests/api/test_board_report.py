@@ -107,20 +107,29 @@ async def test_moves_groups_agendas_and_risks_are_read_from_the_mirror(store: St
         version(kinds.CAB_AGENDA_ITEM, "item", change_id=at(kinds.CHANGE, "C3"), source_decision="approved",
                 meeting_id=at(kinds.CAB_MEETING, "meet")),
     ]  # fmt: skip
-    decided = moved(at(kinds.CHANGE_APPROVAL, "a1"), "approved", early)
-    await write(store, [*people, *teams, member, *changes, *begun, *approvals, *agenda, decided])
+    told = at(kinds.CHANGE_APPROVAL, "a1")  # asked, approved, and after the work approved once more
+    decided = [moved(told, "requested", early - timedelta(hours=1)), moved(told, "approved", early)]
+    decided += [moved(told, "requested", late), moved(told, "approved", late + timedelta(hours=1))]
+    asked = moved(at(kinds.CHANGE_APPROVAL, "a8"), "requested", early)
+    begun.append(moved(at(kinds.CHANGE, "C8"), "-1", BEGAN))
+    changes.append(changed("C8", **risky | {"approval_decided_at": None}))
+    approvals.append(version(kinds.CHANGE_APPROVAL, "a8", change_id=at(kinds.CHANGE, "C8"),
+                             approver_id=at(kinds.PERSON, "ann"), **row))  # fmt: skip
+    await write(store, [*people, *teams, member, *changes, *begun, *approvals, *agenda, *decided, asked])
     found = await board_report(store, policy)
     told = {row["number"]: row for row in (*found["skipped"], *found["unknown"])}
     assert {number: row["verdict"] for number, row in told.items()} == {
         "C2": "APPROVED_LATE", "C3": "NO_APPROVAL", "C4": "NO_APPROVAL", "C6": "UNKNOWN",
+        "C8": "UNKNOWN",
     }  # fmt: skip
     (proof,) = told["C3"]["approvals"]
     assert (proof["by"], proof["counted"], proof["key"]) == ("Desk", False, "servicenow:g3")
     assert told["C3"]["agenda"][0]["meeting"] == "Tuesday", "looked at by the board is not approved by it"
     assert (told["C4"]["started_at"], told["C4"]["implementer"]) == (None, "eve")
     assert told["C6"]["because"] == "Its risk is not known."
+    assert told["C8"]["because"] == "It was approved, but when is not known.", "being asked is no approval"
     said = "\n".join(as_lines(found))
-    assert "6 implemented changes: 3 without their approval, 1 not known" in said
+    assert "7 implemented changes: 3 without their approval, 2 not known" in said
     assert "on the agenda of Tuesday" in said
     assert "C1" not in said
     assert (await board_report(store, policy, BEGAN + timedelta(minutes=1)))["implemented"] == 1, "C4, by its close"

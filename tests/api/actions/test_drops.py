@@ -128,6 +128,11 @@ async def test_two_people_of_one_number_are_nobody_and_one_who_left_is_still_fou
     async with firm.store.begin(DbRole.WORKER) as connection:
         await join(connection)
     assert (await table(firm, PEOPLE))[0][1] == "twin"
+    await bring_in(firm.store, [version(MirrorKind.PERSON, "third", name="third", employee_number="40000", human=True)])
+    await firm.rows("update mirror.person set gone_at = null where name = 'twin'")
+    async with firm.store.begin(DbRole.WORKER) as connection:
+        await join(connection)
+    assert (await table(firm, PEOPLE))[0][1] is None, "what is no longer clear is not kept"
 
 
 @pytest.mark.capability("T3.1")
@@ -263,6 +268,12 @@ async def test_a_suppliers_file_needs_an_active_agreement_and_only_covered_field
     held = await firm.value("select string_agg(convert_from(body, 'UTF8'), '') from mirror.payload")
     inbox = await firm.value("select string_agg(convert_from(body, 'UTF8'), '') from inbox.delivery")
     assert '"service":"Portal"' not in held + inbox, "what no agreement covers is stored nowhere"
+
+    stamped = [[*VENDOR, "updated_at"], [*row, "2026-11-19T00:00:00Z"]]
+    newer = [[*VENDOR, "updated_at"], [*row, "2026-11-20T00:00:00Z"]]
+    await load(firm, "itsm-admin", "vendor-sla", written(tmp_path / "s.csv", *stamped), None)
+    seen = await drops.preview(firm.store, SETTINGS, "vendor-sla", written(tmp_path / "t.csv", *newer), None, NOW)
+    assert seen["mirror"]["same"] == 1, "said again later, it is the same"
 
     second = AGREEMENT.replace("agreement: acme", "agreement: acme-two")
     with pytest.raises(Refused, match="acme with Acme Cloud is in force"):
