@@ -64,6 +64,13 @@ THERE_AFTER_ALL = text("""
 delete from ops.suspicion p using stands s
  where p.tenant_id = (select app.tenant()) and p.source = :source and p.entity = :entity and p.source_key = s.key
 """)
+# A no from before it was last shown says nothing: it begins to count anew.
+SHOWN_SINCE = text("""
+update ops.suspicion p set misses = 0, missed_at = null from mirror.record m
+ where p.tenant_id = (select app.tenant()) and p.source = :source and p.entity = :entity
+   and m.tenant_id = p.tenant_id and m.source = p.source and m.entity = p.entity and m.source_key = p.source_key
+   and m.shown_at > p.missed_at
+""")
 SUSPECTED = text("""
 select source_key, misses from ops.suspicion
  where source = :source and entity = :entity and (missed_at is null or missed_at < :observed_at) order by source_key
@@ -145,6 +152,7 @@ async def compare(store: Store, found: KeySet, exists: Exists, ask: Callable[...
         held = too_many(len(fresh), mirrored, allowed)
         if not held:
             await connection.execute(THERE_AFTER_ALL, scope)
+            await connection.execute(SHOWN_SINCE, scope)
             suspected = (Hint(found.source, found.entity, key) for key in absent)
             await note_suspicions(connection, suspected, "absent from a sweep")
             if too_many(len(fresh), mirrored, 0):

@@ -1,6 +1,7 @@
 """Which issues have a running clock whose planned end has passed, so that a breach is seen.
 
-A clock breaches without the issue's `updated` moving: no poll would ever bring it. Issues that are gone are left out.
+A clock breaches without the issue's `updated` moving: no poll would ever bring it. Left out are issues that are gone,
+and clocks that were looked at since they ran out: asking again would say the same.
 Runs as the worker role. `now` is the tool's clock, or ours.
 """
 
@@ -18,6 +19,8 @@ select distinct split_part(s.source_key, ':', 1) as issue_id
    and s.planned_end_at <= :now
    and not exists (select from mirror.record r
                     where r.tenant_id = (select app.tenant()) and r.id = s.task_id and r.gone_at is not null)
+   and not exists (select from mirror.record c
+                    where c.tenant_id = (select app.tenant()) and c.id = s.id and c.shown_at >= s.planned_end_at)
  order by 1 limit :most
 """)
 

@@ -93,6 +93,15 @@ async def test_a_deleted_record_is_gone_after_two_sweeps_that_both_asked_for_it(
     assert (await tool.sweep(store, 62)).suspected == 0
 
 
+async def test_a_no_from_before_it_was_shown_again_does_not_count(store: Store) -> None:
+    await mirror(store, seen(1), seen(2))
+    tool = Tool({1: 0})
+    await tool.sweep(store, 60)
+    await mirror(store, seen(2, minute=70))  # a moment without rights has passed
+    assert (await tool.sweep(store, 80)).gone == 0
+    assert (await tool.sweep(store, 90)).gone == 1
+
+
 async def test_the_same_sweep_twice_is_one_no(store: Store) -> None:
     await mirror(store, seen(1), seen(2))
     tool = Tool({1: 0})

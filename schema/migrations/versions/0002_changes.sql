@@ -47,6 +47,7 @@ begin
   if to_regclass('parts.' || part) is null then
     return 0;
   end if;
+  execute format('lock table parts.%I in access exclusive mode', part);  -- nothing joins between counting and dropping
   if parent = 'inbox.delivery' then
     execute format('select count(*) from parts.%I where state <> $1', part) into held using 'DONE';
   else
