@@ -102,15 +102,18 @@ async def test_reported_against_computed_and_against_a_cycle(firm: Firm, tmp_pat
         [*row, "2026-02-01", "2026-03-01", "5", "5", "final"],
         [*row, "2026-03-01", "2026-04-10", "5", "5", "provisional"],
         ["acme cloud", "servicenow resolution", "", "2026-01-01", "2026-02-01", "1", "1", "final"],
+        ["Acme Cloud", "twofold", "", "2026-01-01", "2026-03-01", "1", "1", "final"],
+        ["Acme Cloud", "twofolD", "", "2026-02-01", "2026-03-01", "1", "1", "final"],
     )  # fmt: skip
     await load(firm, file)
     found = await vendor_report(firm.store, NOW, cycle=CYCLE)
-    january, february, march, other = found["reported"]
+    january, february, march, other, *twofold = found["reported"]
     assert january["finding"]["code"] == "VENDOR_RESULT_MISMATCH"
     assert "9 of 9 for gold, the clocks in the tools say 8 of 9" in january["finding"]["what"]
     assert february["not_compared"] == "Clocks of this period still run, or are not known."
     assert march["not_compared"] == "Its period is not made of whole months."
     assert (other["finding"], other["not_compared"], other["computed_total"]) == (None, None, 1)
+    assert {each["not_compared"] for each in twofold} == {"Several results stand for this agreement and period."}
     gold = [(each["code"], each["what"]) for each in found["alignment"] if each["agreement"] == "gold"]
     assert [code for code, _ in gold] == ["PERIOD_MISMATCH", "VENDOR_RESULT_NOT_FINAL"]
     assert "2026-03-01 to 2026-04-09 reaches beyond" in gold[0][1]
@@ -146,7 +149,7 @@ async def interface() -> AsyncIterator[Interface]:
 @pytest.mark.capability("I6.1", "I6.3")
 async def test_an_interface_is_polled_swept_and_refused_like_any_tool(firm: Firm, interface: Interface) -> None:
     governor_of.cache_clear()
-    settings = Settings(vendors=(VendorSettings("acme", interface.url, "t"), VendorSettings("none", interface.url)))
+    settings = Settings(vendors=(VendorSettings("none", interface.url), VendorSettings("acme", interface.url, "t")))
     house = House(firm.store, firm.url, firm.log, firm.signer, settings, lambda: NOW)
     only = Scope(sources=(Source.VENDOR,))
     rows = "select entity, source_key, gone_at is not null from mirror.record where source = 'vendor' order by 2"
@@ -168,7 +171,7 @@ async def test_an_interface_is_polled_swept_and_refused_like_any_tool(firm: Firm
     assert [tuple(row) for row in await firm.rows(met)] == [(95, True), (80, True)]
     governor_of(interface.url, "acme").flush()
 
-    alone = House(firm.store, firm.url, firm.log, firm.signer, Settings(vendors=settings.vendors[:1]), lambda: NOW)
+    alone = House(firm.store, firm.url, firm.log, firm.signer, Settings(vendors=settings.vendors[1:]), lambda: NOW)
     for hour in (11, 12):
         interface.answer = dated(hour, [result(2, met=81, updated_at="2026-05-01T08:00:00Z")])
         await feeds.sweep_all(alone, lambda _: None, only, 1)
