@@ -68,7 +68,7 @@ class Sources:
     jira: JiraConfig | None
     contracts: Mapping[Source, Contract] = field(default_factory=dict)  # of the connected tools
     files: Mapping[Source, Contract] = field(default_factory=dict)  # of what is handed over: nobody is asked for it
-    vendors: tuple[VendorFeed, ...] = ()  # those with an agreement first
+    vendors: tuple[VendorFeed, ...] = ()
 
     @property
     def translators(self) -> Mapping[Source, Translator]:
@@ -199,7 +199,7 @@ async def vendor_feeds(store: Store, settings: Settings, contract: Contract) -> 
         governor = governed(store, Source.VENDOR, each.url, each.name)
         vendor = agreement.vendor if agreement else ""
         found.append(VendorFeed(each.name, each.url, each.token, contract.tool, vendor, covered, governor))
-    return tuple(sorted(found, key=lambda each: each.covered is None))
+    return tuple(found)
 
 
 async def completed(store: Store, contract: Contract) -> Contract:
