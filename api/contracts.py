@@ -7,7 +7,7 @@ Refuses, with the place of the mistake, a text that is no contract of this tool.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ class Contract:
 
     @property
     def translator(self) -> Translator:
-        return checking(DIALECTS[self.source].translator(self.tool), self.terms.rules)
+        return replace(checking(DIALECTS[self.source].translator(self.tool), self.terms.rules), contract=self.hash)
 
     @property
     def asked(self) -> Mapping[str, frozenset[str]]:

@@ -171,15 +171,23 @@ async def drain_until(house: House, done: asyncio.Event) -> Drained:
 async def drain_all(house: House) -> Drained:
     """Mirror everything that waits, and read again what webhooks and sweeps only spoke of."""
     sources = await connected(house.store, house.settings)
-    drained = await drain(house.store, sources.translators)
+    drained = await drain_inbox(house, sources)
     for _ in range(MOST_ROUNDS):
         asked = await due_hints(house.store, sources.awake(house.clock()))
         if not asked:
             break
         read_so_far, failed = await read_again(house, sources, asked)
-        drained += await drain(house.store, sources.translators)
+        drained += await drain_inbox(house, sources)
         if failed and not read_so_far:
             raise failed[0]
+    return drained
+
+
+async def drain_inbox(house: House, sources: Sources) -> Drained:
+    """Mirror what is in the inbox; what another contract overtook meanwhile is read anew under that one."""
+    drained = await drain(house.store, sources.translators)
+    if drained.overtaken:
+        drained += await drain(house.store, (await connected(house.store, house.settings)).translators)
     return drained
 
 
@@ -208,7 +216,7 @@ async def read_again(house: House, sources: Sources, asked: Sequence[Asked]) -> 
             LOG.warning("a record of %s is not read again: %s", these[0].hint.entity, refused)
         done += these
     if done:
-        await drain(house.store, sources.translators)
+        await drain_inbox(house, sources)
         await suspect_unseen(house, done)
         await settle_hints(house.store, done)
     return len(done), failed

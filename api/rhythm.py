@@ -13,7 +13,7 @@ from functools import partial
 
 from sqlalchemy import text
 
-from api.actions import contracts, retention
+from api.actions import contracts, documents, retention
 from api.feeds import Scope, note_content_sweep, poll_all, sweep_all
 from api.histories import read_histories
 from api.house import House
@@ -26,7 +26,7 @@ from connectors.jira.due import due_issues
 from connectors.schedule import due
 from connectors.source import Hint, SourceRefused, SourceUnavailable
 from engine.refusal import Refused
-from engine.words import Source
+from engine.words import DocumentKind, Source
 from schema.store import DbRole, Store
 
 LOG = logging.getLogger("evenhand.rhythm")
@@ -51,7 +51,10 @@ class Rhythm:
 async def begin(house: House) -> None:
     """Note which contracts the installation brings; another one than before is applied to what is stored."""
     sources = await connected(house.store, house.settings)
-    await contracts.note_brought(house.store, house.settings, sources.contracts, house.clock())
+    async with house.store.begin(DbRole.WORKER, read_only=True) as connection:
+        noted = await documents.in_force(connection, DocumentKind.DATA_CONTRACT)
+    known = [*sources.contracts, *(source for source in sources.files if source in noted)]
+    await contracts.note_brought(house.store, house.settings, known, house.clock())
 
 
 async def turn(house: House, rhythm: Rhythm) -> None:

@@ -22,6 +22,7 @@ from connectors.echo import mark_echoes
 from connectors.hints import note_hints, note_suspicions
 from connectors.issues import Fault, list_unplaced
 from connectors.mirror import Sighting, Written, write_versions
+from connectors.overtaken import Overtaken, refuse_overtaken
 from connectors.reading import FIX, Delivered, Reading, read_delivery
 from connectors.remnants import let_remnants_go
 from connectors.reporting import rebuild_reporting_closure
@@ -48,12 +49,14 @@ class Drained:
     suspected_deletes: int = 0
     refetch: frozenset[Hint] = frozenset()
     kinds: frozenset[MirrorKind] = frozenset()
+    overtaken: frozenset[Source] = frozenset()  # another contract came into force: their deliveries wait for it
 
     def __add__(self, other: "Drained") -> "Drained":
         return Drained(
             self.deliveries + other.deliveries, self.records + other.records, self.revisions + other.revisions,
             self.heads + other.heads, self.malformed + other.malformed, self.dead + other.dead,
             self.suspected_deletes + other.suspected_deletes, self.refetch | other.refetch, self.kinds | other.kinds,
+            self.overtaken | other.overtaken,
         )  # fmt: skip
 
 
@@ -186,9 +189,11 @@ async def drain(store: Store, translators: Mapping[Source, Translator], limit: i
     """Take READY deliveries of the given sources until none is left or `limit` is reached.
 
     While one batch is written the next one is read, since one keeps the database busy and the other us. Batches are
-    written one after the other, in the order of the inbox.
+    written one after the other, in the order of the inbox. A source whose contract rules no more is left: its
+    deliveries stay READY for whoever brings the translator of the one in force.
     """
     done, turn = Drained(), asyncio.Lock()
+    overtaken: frozenset[Source] = frozenset()
     batches: list[asyncio.Task[Drained]] = []
     try:
         while limit > 0:
@@ -204,11 +209,14 @@ async def drain(store: Store, translators: Mapping[Source, Translator], limit: i
                 done += await batches.pop(0)
         while batches:
             done += await batches.pop(0)
+    except Overtaken as late:
+        overtaken = late.sources
     finally:
         for batch in batches:
             batch.cancel()
         await asyncio.gather(*batches, return_exceptions=True)
-    return done
+    rest = {source: translator for source, translator in translators.items() if source not in overtaken}
+    return done + Drained(overtaken=overtaken) + await drain(store, rest, limit) if overtaken else done
 
 
 async def _drain_batch(
@@ -228,6 +236,7 @@ async def _drain_batch(
         readings = await asyncio.to_thread(_read_all, claimed, translators)
         read.set_result(len(claimed))
         async with turn:
+            await refuse_overtaken(connection, translators, (delivered.source for delivered in claimed))
             drained = await _write_batch(connection, readings, translators)
             await connection.commit()
         return drained

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connectors.issues import Fault, list_unplaced
 from connectors.mirror import Sighting, write_versions
+from connectors.overtaken import Overtaken, refuse_overtaken
 from connectors.reporting import rebuild_reporting_closure
 from connectors.source import Poison, Translator, Unreadable, Version
 from engine.words import Feed, MirrorKind, Source
@@ -146,16 +147,27 @@ async def replay(store: Store, entity: Waiting, translator: Translator, restore:
     async with store.begin(DbRole.WORKER, read_only=True) as connection:
         counted = (await connection.execute(COUNT, {**scope, "after": entity.after})).one()
     total, seen = Replayed(), int(counted.done)
-    while (batch := await _batch(store, scope, translator, restore)) is not None:
+    while (batch := await _batch_in_force(store, scope, translator, restore)) is not None:
         total += batch
         seen += batch.records
         say(f"replayed {entity.source} {entity.entity}: {seen} of {counted.records} records")
     return total
 
 
+async def _batch_in_force(
+    store: Store, scope: Mapping[str, Any], translator: Translator, restore: Restore
+) -> Replayed | None:
+    """None also when another contract came into force: what waits is for whoever reads by that one."""
+    try:
+        return await _batch(store, scope, translator, restore)
+    except Overtaken:
+        return None
+
+
 async def _batch(store: Store, scope: Mapping[str, Any], translator: Translator, restore: Restore) -> Replayed | None:
     """One batch; None when there is nothing left, or somebody else is at it."""
     async with store.begin(DbRole.WORKER) as connection:
+        await refuse_overtaken(connection, {scope["source"]: translator}, [scope["source"]])
         cursor = await connection.scalar(CLAIM, scope)
         if cursor is None:
             return None

@@ -163,10 +163,11 @@ class Translator:
 
     `translate(entity, record, observed_at)` gives the versions that a raw record of a page holds, or raises `Poison`.
     `read_hook(body)` reads the parsed body of a webhook, or raises `Unreadable`. `wholes(entity, record)` says which
-    sets a raw record of a page tells completely. All are pure.
+    sets a raw record of a page tells completely. All are pure. `contract` is the hash of the text that it reads by.
     """
 
     translate: Callable[[str, Mapping[str, Any], datetime], Iterable[Version]]
     read_hook: Callable[[Mapping[str, Any]], Hook]
     accounts: frozenset[str] = frozenset()  # our own at the tool: what they change may be our writes coming back
     wholes: Callable[[str, Mapping[str, Any]], Iterable[Whole]] = lambda _entity, _record: ()
+    contract: str | None = None

@@ -8,6 +8,7 @@ brings another one replays as well. Refused: a text that is no contract, and wha
 
 import asyncio
 from collections.abc import Generator, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -24,6 +25,7 @@ from api.sources import Sources, completed, under
 from connectors import replay as replaying
 from connectors.conformance import SAMPLE_RECORDS, Sample, newest, of_pages, try_out
 from connectors.crosscheck import Found, crosscheck
+from connectors.overtaken import Overtaken, refuse_overtaken
 from connectors.replay import Replayed, Say
 from connectors.source import SourceRefused, SourceUnavailable
 from engine.refusal import Code, Refused
@@ -144,12 +146,20 @@ async def check_rules(store: Store, settings: Settings, now: datetime) -> dict[S
     found = {}
     for source in DIALECTS:
         contract = await in_use(store, settings, source)
-        async with store.begin(DbRole.WORKER) as connection:
-            found[source] = await crosscheck(connection, source, contract.terms, now)
-            settled, restore = sorted(found[source].settled), DIALECTS[source].restore
-            for start in range(0, len(settled), replaying.BATCH_RECORDS):
-                these = settled[start : start + replaying.BATCH_RECORDS]
-                await replaying.replay_these(connection, source, these, contract.translator, restore)
+        with suppress(Overtaken):  # by another contract, meanwhile: the next check holds against that one
+            found[source] = await _check(store, contract, now)
+    return found
+
+
+async def _check(store: Store, contract: Contract, now: datetime) -> Found:
+    source, restore, translator = contract.source, DIALECTS[contract.source].restore, contract.translator
+    async with store.begin(DbRole.WORKER) as connection:
+        await refuse_overtaken(connection, {source: translator}, [source])
+        found = await crosscheck(connection, source, contract.terms, now)
+        settled = sorted(found.settled)
+        for start in range(0, len(settled), replaying.BATCH_RECORDS):
+            these = settled[start : start + replaying.BATCH_RECORDS]
+            await replaying.replay_these(connection, source, these, translator, restore)
     return found
 
 

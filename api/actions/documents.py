@@ -204,6 +204,7 @@ async def retire(
 ) -> Document:
     """End what is in force, in the caller's transaction, with nothing after it."""
     await require(connection, viewer, Action.DOCUMENT_RETIRE)
+    await _versions(connection, kind, name)  # locked in one order by everybody
     before = (await in_force(connection, kind)).get(name)
     if before is None or not before.agreed:
         raise Refused(
