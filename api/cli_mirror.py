@@ -16,7 +16,7 @@ from api.cli_contracts import MOMENT, PERSON, say, told, within
 from api.feeds import Scope, Watch
 from engine.words import Source
 
-SOURCES = click.option("--source", "sources", multiple=True, type=click.Choice(["servicenow", "jira"]),
+SOURCES = click.option("--source", "sources", multiple=True, type=click.Choice(["servicenow", "jira", "vendor"]),
                        help="Only this tool; may be given twice.")  # fmt: skip
 ENTITIES = click.option("--entity", "entities", multiple=True, metavar="TABLE",
                         help="Only this table or resource, as the tool calls it; may be given often.")  # fmt: skip
