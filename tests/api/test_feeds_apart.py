@@ -37,6 +37,7 @@ class Tools:
     entities: tuple[str, ...] = ("first", "second", "third")
     asked: list[str] = field(default_factory=list)
     pages: dict[str | None, list[Page]] = field(default_factory=dict)  # by cursor
+    refused: dict[str | None, Refused] = field(default_factory=dict)  # by cursor
     governors: tuple[()] = ()
     contracts: dict[Source, Any] = field(default_factory=dict)
     translators: Any = field(
@@ -59,6 +60,8 @@ class Tools:
     def poll(self, entity: str) -> Any:
         def pages(_since: datetime | None, _feed: Feed, cursor: str | None) -> Iterator[Page]:
             self.ask(entity)
+            if cursor in self.refused:
+                raise self.refused[cursor]
             yield from self.pages.get(cursor, ()) if self.pages else [page(entity)]
 
         return pages
@@ -151,6 +154,20 @@ async def test_a_first_load_whose_last_rows_vanished_ends_all_the_same(house: An
     tools.pages = {"there": [], None: [page("first", 2)]}
     await feeds.poll_all(house)
     assert await watermark(house.store, HERE, "first") == NOW - timedelta(minutes=10)
+
+
+async def test_a_first_load_whose_place_is_none_any_more_begins_anew(house: Any, tools: Tools) -> None:
+    tools.entities = ("first",)
+    await accept_pages(house.store, [page("first", 1, cursor="there")], resumable=True)
+    tools.pages = {None: [page("first", 2)]}
+    tools.refused = {"there": Refused(Code.BAD_INPUT, "Its place is not of this table.", "Begin this reading anew.")}
+    await feeds.poll_all(house)
+    assert tools.asked == ["first", "first"]
+    assert await watermark(house.store, HERE, "first") == NOW - timedelta(minutes=10)
+    tools.refused = {None: tools.refused["there"]}
+    with pytest.raises(Refused):
+        await feeds.poll_all(house, scope=feeds.Scope(whole=True))
+    assert len(tools.asked) == 3, "what is refused without a place is not asked for ever"
 
 
 async def test_what_is_to_be_read_anew_does_not_go_on_where_a_first_load_stopped(house: Any) -> None:
