@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connectors.echo import mark_echoes
-from connectors.hints import note_hints, note_suspicions
+from connectors.hints import BODY_DROPPED, given_for, note_hints, note_suspicions
 from connectors.issues import Fault, list_unplaced
 from connectors.mirror import Sighting, Written, write_versions
 from connectors.overtaken import Overtaken, refuse_overtaken
@@ -249,8 +249,13 @@ async def _write_batch(
     seen = [sighting for reading in readings for sighting in reading.sightings]
     sightings = await mark_echoes(connection, seen, accounts)
     faults = [fault for reading in readings for fault in reading.faults]
-    written, refused = await _write_or_split(connection, sightings)
-    faults += refused
+    shown = (_hint(sighting) for sighting in sightings if sighting.feed is Feed.SWEEP)
+    anew = await given_for(connection, shown, BODY_DROPPED)
+    known = [sighting for sighting in sightings if _hint(sighting) in anew] if anew else []
+    fresh = [sighting for sighting in sightings if _hint(sighting) not in anew] if anew else sightings
+    written, refused = await _write_or_split(connection, fresh)
+    rewritten, refused_too = await _write_or_split(connection, known, reread=True)
+    written, faults = written + rewritten, [*faults, *refused, *refused_too]
     await list_unplaced(connection, faults)
     kinds = written.kinds | await let_remnants_go(connection, readings)
     await note_hints(connection, (hint for reading in readings for hint in reading.refetch), "a webhook spoke of it")
@@ -275,21 +280,27 @@ def _read_all(claimed: Sequence[Delivered], translators: Mapping[Source, Transla
     return [read_delivery(delivered, translators[delivered.source]) for delivered in claimed]
 
 
-async def _write_or_split(connection: AsyncConnection, sightings: Sequence[Sighting]) -> tuple[Written, list[Fault]]:
+def _hint(sighting: Sighting) -> Hint:
+    return Hint(sighting.version.source, sighting.version.entity, sighting.version.key)
+
+
+async def _write_or_split(
+    connection: AsyncConnection, sightings: Sequence[Sighting], reread: bool = False
+) -> tuple[Written, list[Fault]]:
     """Write; when the database refuses a value, halve until the one version that it refuses stands alone."""
     if not sightings:
         return Written(), []
     try:
         async with connection.begin_nested():
-            return await write_versions(connection, sightings), []
+            return await write_versions(connection, sightings, reread=reread), []
     except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TypeError, OverflowError) as error:
         if not _is_about_values(error):
             raise
         if len(sightings) == 1:
             return Written(), [_refused(sightings[0], error)]
     middle = len(sightings) // 2
-    first, first_refused = await _write_or_split(connection, sightings[:middle])
-    second, second_refused = await _write_or_split(connection, sightings[middle:])
+    first, first_refused = await _write_or_split(connection, sightings[:middle], reread)
+    second, second_refused = await _write_or_split(connection, sightings[middle:], reread)
     return first + second, first_refused + second_refused
 
 

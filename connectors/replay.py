@@ -3,10 +3,11 @@
 Source: the bodies of the standing revisions. Identity, version and body of a revision stay as they are; only what is
 read out of it changes, and its data issues with it. Decides which entities are to be replayed (rows of ops.reading with
 the feed REPLAY; the cursor is the id of the last record done) and goes on after a crash where it stopped.
-A record that the contract in force cannot place keeps its row and is listed; a body that retention dropped is counted.
+A record that the contract in force cannot place keeps its row and is listed. One whose body retention dropped is
+counted, and its tool is asked for it; what came in a file keeps its row.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -16,11 +17,12 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from connectors.hints import BODY_DROPPED, note_hints
 from connectors.issues import Fault, list_unplaced
 from connectors.mirror import Sighting, write_versions
 from connectors.overtaken import Overtaken, refuse_overtaken
 from connectors.reporting import rebuild_reporting_closure
-from connectors.source import Poison, Translator, Unreadable, Version
+from connectors.source import Hint, Poison, Translator, Unreadable, Version
 from engine.words import Feed, MirrorKind, Source
 from schema.store import DbRole, Store
 
@@ -28,6 +30,7 @@ ALL = "*"
 REPLAY = "REPLAY"
 BATCH_RECORDS = 2_000
 FIRST = UUID(int=0)
+HANDED_IN = (Feed.FILE, Feed.PUSH)
 FIX = "Extend the data contract, or read the entity again from the tool: evenhand sync."
 Restore = Callable[[str, Mapping[str, Any]], tuple[str, Mapping[str, Any]]]
 Say = Callable[[str], None]
@@ -64,7 +67,8 @@ CLAIM = text("""
 select cursor from ops.reading where source = :source and entity = :entity and feed = 'REPLAY' for update skip locked
 """)
 STANDING = """
-select r.id, r.source, r.entity, r.source_key, r.version_no, r.version_at, v.feed, v.delivery_id, v.observed_at,
+select r.id, r.source, r.entity, r.source_key, r.version_no, r.version_at, r.gone_at, v.feed, v.delivery_id,
+       v.observed_at,
        (select p.body from mirror.payload p
          where p.tenant_id = v.tenant_id and p.month = v.month and p.revision_id = v.id) as body
   from mirror.record r join mirror.revision v on v.tenant_id = r.tenant_id and v.id = r.revision_id
@@ -194,9 +198,17 @@ async def _rewrite(
     sightings, faults, without = read_again(source, rows, translator, restore)
     written = await write_versions(connection, sightings, reread=True)
     await list_unplaced(connection, faults)
+    await note_hints(connection, _to_ask_for(rows), BODY_DROPPED)
     if MirrorKind.PERSON in written.kinds:
         await rebuild_reporting_closure(connection)
     return Replayed(len(rows), written.heads, len(faults), without)
+
+
+def _to_ask_for(rows: Sequence[Any]) -> Iterator[Hint]:
+    """What only its tool can still tell: nobody can be asked for a file, or for what is gone."""
+    for row in rows:
+        if row.body is None and row.gone_at is None and row.feed not in HANDED_IN:
+            yield Hint(Source(row.source), row.entity, row.source_key)
 
 
 def read_again(

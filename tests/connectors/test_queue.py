@@ -27,8 +27,8 @@ async def test_a_drain_that_dies_half_way_leaves_nothing_and_is_done_again(
     await accept_pages(store, [page([incident(number, count) for number in range(1, 20) for count in range(3)])])
     written = draining.write_versions
 
-    async def dies(*arguments: Any) -> Any:
-        await written(*arguments)
+    async def dies(*arguments: Any, **named: Any) -> Any:
+        await written(*arguments, **named)
         raise asyncio.CancelledError
 
     with monkeypatch.context() as patched:
@@ -62,10 +62,10 @@ async def test_the_next_batch_is_read_while_one_is_written_and_the_order_stays(
         told.append(f"read {claimed[0].id % 5}")
         return read(claimed, translators)
 
-    async def writes(connection: Any, sightings: Any) -> Any:
+    async def writes(connection: Any, sightings: Any, **named: Any) -> Any:
         await asyncio.sleep(0.2)
         told.append(f"write {sightings[0].delivery_id % 5}")
-        return await write(connection, sightings)
+        return await write(connection, sightings, **named)
 
     monkeypatch.setattr(draining, "BATCH_DELIVERIES", 1)
     monkeypatch.setattr(draining, "_read_all", reads)

@@ -1,17 +1,21 @@
 """What a replay leaves alone: what was counted beside a record, absences, and bodies that are not there any more."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import orjson
 import pytest
 from sqlalchemy import text
 
+from connectors.drain import accept_pages, drain
+from connectors.hints import BODY_DROPPED, note_hints
 from connectors.mirror import Sighting, mark_gone, write_versions
 from connectors.replay import ask, read_again, replay_these, waiting
-from connectors.source import Hook, Poison, Translator, Version
+from connectors.source import Hint, Hook, Page, Poison, Translator, Version
 from engine.words import Feed, MirrorKind, Source
 from schema.identity import mirror_id
 from schema.store import DbRole, Store
@@ -61,6 +65,50 @@ async def test_what_was_counted_beside_a_record_stays_while_its_ends_do(store: S
     assert await row(store) == (60, "c", False)
     await mirror(store, 2)
     assert await row(store) == (None, None, False), "another end: it is counted again"
+
+
+SAID_ANEW = "select priority from mirror.incident"
+HINTS = "select source_key, why from ops.hint"
+
+
+def more_urgent(entity: str, record: Any, at: datetime) -> list[Version]:
+    return [replace(version, values={**version.values, "priority": 2}) for version in translate(entity, record, at)]
+
+
+async def shown_again(store: Store, at: int) -> None:
+    """The tool shows the very same content, under another contract."""
+    body = orjson.dumps([{"key": "i1", "no": 1}])
+    page = Page(Source.SERVICENOW, "incident", Feed.SWEEP, f"again:{at}", body, SEEN + timedelta(hours=at))
+    await accept_pages(store, [page])
+    await drain(store, {Source.SERVICENOW: replace(READS, translate=more_urgent)})
+
+
+async def read(store: Store, query: str) -> list[tuple[Any, ...]]:
+    async with store.begin(DbRole.WORKER) as connection:
+        return [tuple(row) for row in await connection.execute(text(query))]
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_a_record_whose_body_was_dropped_is_asked_for_and_its_row_written_anew(
+    store: Store, database_url: str, gone: bool
+) -> None:
+    await mirror(store, 1)
+    await shown_again(store, 1)
+    assert await read(store, SAID_ANEW) == [(1,)], "nothing new was said"
+    admin = await asyncpg.connect(database_url)
+    await admin.execute("set session_replication_role = replica; delete from mirror.payload")
+    await admin.close()
+    if gone:
+        async with store.begin(DbRole.WORKER) as connection:
+            assert RECORD
+            await mark_gone(connection, [RECORD], SEEN + timedelta(days=1))
+    assert await once_more(store) == 0
+    assert await read(store, HINTS) == ([] if gone else [("i1", BODY_DROPPED)])
+    async with store.begin(DbRole.WORKER) as connection:
+        await note_hints(connection, [Hint(Source.SERVICENOW, "incident", "i1")] if not gone else [], "a webhook")
+    await shown_again(store, 2)
+    assert await read(store, SAID_ANEW) == [(1 if gone else 2,)]
+    assert await read(store, "select count(*) from mirror.revision") == [(1,)]
 
 
 async def test_an_absent_record_stays_absent(store: Store) -> None:
