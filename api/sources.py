@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache, partial
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from api.actions import agreements
 from api.contracts import Contract, contracts
@@ -39,10 +39,25 @@ from engine.words import Feed, Source
 from schema.store import DbRole, Store
 
 TODAY = text("select (now() at time zone 'UTC')::date")
+
+
+def called_once(name: str, table: str) -> TextClause:
+    """Who or what is called so in ServiceNow now. A name that two bear leads to neither: nobody is guessed.
+
+    Somebody who has left is still known by a name that nobody else bears.
+    """
+    return text(
+        f"""select {name}, coalesce(min(source_key) filter (where gone_at is null), min(source_key))
+              from mirror.{table} where source = 'servicenow' and {name} is not null group by {name}
+            having count(*) filter (where gone_at is null) = 1
+                or (count(*) filter (where gone_at is null) = 0 and count(*) = 1)"""  # noqa: S608 - our own names
+    )
+
+
 MASTERED = {
-    "services": text("select name, source_key from mirror.service where source = 'servicenow' and gone_at is null"),
-    "teams": text("select name, source_key from mirror.team where source = 'servicenow' and gone_at is null"),
-    "people": text("select email, source_key from mirror.person where source = 'servicenow' and email is not null"),
+    "services": called_once("name", "service"),
+    "teams": called_once("name", "team"),
+    "people": called_once("email", "person"),
 }
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connectors.echo import mark_echoes
-from connectors.hints import BODY_DROPPED, given_for, note_hints, note_suspicions
+from connectors.hints import note_hints, note_suspicions
 from connectors.issues import Fault, list_unplaced
 from connectors.mirror import Sighting, Written, write_versions
 from connectors.overtaken import Overtaken, refuse_overtaken
@@ -249,12 +249,11 @@ async def _write_batch(
     seen = [sighting for reading in readings for sighting in reading.sightings]
     sightings = await mark_echoes(connection, seen, accounts)
     faults = [fault for reading in readings for fault in reading.faults]
-    shown = (_hint(sighting) for sighting in sightings if sighting.feed is Feed.SWEEP)
-    anew = await given_for(connection, shown, BODY_DROPPED)
-    known = [sighting for sighting in sightings if _hint(sighting) in anew] if anew else []
-    fresh = [sighting for sighting in sightings if _hint(sighting) not in anew] if anew else sightings
-    written, refused = await _write_or_split(connection, fresh)
-    rewritten, refused_too = await _write_or_split(connection, known, reread=True)
+    # What was asked for on purpose is read on purpose: what a record means may have changed while it did not move.
+    asked = [sighting for sighting in sightings if sighting.feed is Feed.SWEEP]
+    told = [sighting for sighting in sightings if sighting.feed is not Feed.SWEEP] if asked else sightings
+    written, refused = await _write_or_split(connection, told)
+    rewritten, refused_too = await _write_or_split(connection, asked, reread=True)
     written, faults = written + rewritten, [*faults, *refused, *refused_too]
     await list_unplaced(connection, faults)
     kinds = written.kinds | await let_remnants_go(connection, readings)
@@ -278,10 +277,6 @@ async def _write_batch(
 
 def _read_all(claimed: Sequence[Delivered], translators: Mapping[Source, Translator]) -> list[Reading]:
     return [read_delivery(delivered, translators[delivered.source]) for delivered in claimed]
-
-
-def _hint(sighting: Sighting) -> Hint:
-    return Hint(sighting.version.source, sighting.version.entity, sighting.version.key)
 
 
 async def _write_or_split(

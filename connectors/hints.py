@@ -16,14 +16,14 @@ from engine.words import Source
 from schema.store import DbRole, Store
 
 A_ROUND = 2_000
-BODY_DROPPED = "its body was dropped"  # its typed row is written anew, though the tool shows nothing new
+BODY_DROPPED = "its body was dropped"
 NOTE_HINTS = text("""
 insert into ops.hint as here (tenant_id, source, entity, source_key, why, asked_at, attempts)
 select (select app.tenant()), source, entity, source_key, :why, clock_timestamp(), 0
   from unnest(cast(:sources as text[]), cast(:entities as text[]), cast(:keys as text[]))
        as h (source, entity, source_key) order by source, entity, source_key
 on conflict (tenant_id, source, entity, source_key) do update
-   set asked_at = clock_timestamp(), why = case when here.why = :stays then here.why else excluded.why end
+   set asked_at = clock_timestamp(), why = excluded.why
 """)
 NOTE_SUSPICIONS = text("""
 insert into ops.suspicion (tenant_id, source, entity, source_key, why, first_at, misses)
@@ -81,16 +81,7 @@ async def note_hints(connection: AsyncConnection, hints: Iterable[Hint], why: st
     """Remember to read these records again, in the caller's transaction as the worker role."""
     given = _columns(hints)
     if given["keys"]:
-        await connection.execute(NOTE_HINTS, given | {"why": why, "stays": BODY_DROPPED})
-
-
-async def given_for(connection: AsyncConnection, hints: Iterable[Hint], why: str) -> frozenset[Hint]:
-    """Which of these records are to be read again for this reason."""
-    given = _columns(hints)
-    if not given["keys"]:
-        return frozenset()
-    rows = await connection.execute(GIVEN_FOR, given | {"why": why})
-    return frozenset(Hint(Source(row.source), row.entity, row.source_key) for row in rows)
+        await connection.execute(NOTE_HINTS, given | {"why": why})
 
 
 async def note_suspicions(connection: AsyncConnection, hints: Iterable[Hint], why: str) -> None:
