@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import schema
-from api.graphql.execution import SCHEMA
+from api.graphql.served import SCHEMA
 
 SDL = Path(schema.__file__).with_name("api.graphql")
 

@@ -1,56 +1,21 @@
 """One GraphQL operation, from its text to an answer that gives nothing away.
 
-Decides: the order parse, validate, price, execute; which errors are the caller's (their message and a code) and which
-are ours (an id, and the place in the log). Error texts carry no suggestions, no SQL and no stack. An answer without
-`data` was not executed.
+Decides: the order parse, validate, price, execute. An answer without `data` was not executed.
 """
 
-import logging
-import re
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-import strawberry
-from graphql import (
-    DocumentNode,
-    ExecutionResult,
-    GraphQLError,
-    GraphQLSchema,
-    GraphQLSyntaxError,
-    OperationDefinitionNode,
-    execute,
-    get_operation_ast,
-    parse,
-    specified_rules,
-    validate,
-)
-from graphql.validation import NoSchemaIntrospectionCustomRule
-from sqlalchemy.exc import DBAPIError
-from strawberry.schema.config import StrawberryConfig
+import orjson
+from graphql import DocumentNode, ExecutionResult, GraphQLError, OperationDefinitionNode, execute, get_operation_ast
 
 from api.graphql.context import Context
-from api.graphql.limits import ERRORS_MAX, TOKENS_MAX, DocumentSize, too_complex
-from api.graphql.mutations import Mutation
+from api.graphql.documents import prepared
+from api.graphql.errors import said
 from api.graphql.price import PRICE_MAX, price
-from api.graphql.root import Query
-from api.graphql.scalars import SCALARS
-from engine.refusal import Code, Refused
-
-SCHEMA = strawberry.Schema(
-    query=Query,
-    mutation=Mutation,
-    config=StrawberryConfig(scalar_map=SCALARS, sort_schema=True, disable_field_suggestions=True),
-)
-CORE: GraphQLSchema = SCHEMA._schema
-RULES = (*specified_rules, DocumentSize)
-CACHED_DOCUMENTS = 512
-SUGGESTION = re.compile(r" Did you mean .*", re.DOTALL)
-QUERY_CANCELED = "57014"
-
-_log = logging.getLogger("evenhand.graphql")
+from api.graphql.served import CORE
+from engine.refusal import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,51 +27,46 @@ class Request:
     operation_name: str | None = None
 
 
-Answer = dict[str, Any]
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a caller gets: `data` is JSON as it stands in the body; None says that nothing was executed."""
+
+    data: bytes | None
+    errors: list[dict[str, Any]]
+    extensions: dict[str, Any]
+
+    def body(self) -> bytes:
+        parts = [b'"data":' + self.data] if self.data is not None else []
+        if self.errors:
+            parts.append(b'"errors":' + orjson.dumps(self.errors))
+        parts.append(b'"extensions":' + orjson.dumps(self.extensions))
+        return b"{" + b",".join(parts) + b"}"
 
 
-async def answer(request: Request, context: Context) -> Answer:
-    """The response of one operation: `data` unless it was not executed, `errors` if any, `extensions`."""
+async def answer(request: Request, context: Context, *, planned: bool = True) -> Answer:
+    """The response of one operation. Without `planned` the standard execution answers whatever is asked."""
     request_id = context.reading.viewer.request_id
     extensions: dict[str, Any] = {"requestId": request_id}
     try:
-        document, errors = _document(request.query, context.house.settings.introspection)
-        if errors:
-            return {"errors": [_said(error, request_id) for error in errors], "extensions": extensions}
-        cost = price(CORE, document, _operation(document, request.operation_name), request.variables)
+        document = prepared(request.query, context.house.settings.introspection)
+        if document.errors:
+            return Answer(None, [said(error, request_id) for error in document.errors], extensions)
+        cost = price(CORE, document.ast, _operation(document.ast, request.operation_name), request.variables)
     except (GraphQLError, Refused) as no:
-        return {"errors": [_said(_located(no), request_id)], "extensions": extensions}
+        return Answer(None, [said(no, request_id)], extensions)
     extensions["cost"] = {"requested": cost, "maximum": PRICE_MAX}
     result = execute(
         CORE,
-        document,
+        document.ast,
         context_value=context,
         variable_values=dict(request.variables),
         operation_name=request.operation_name,
     )
     done: ExecutionResult = result if isinstance(result, ExecutionResult) else await result
-    found: Answer = {"extensions": extensions}
-    if done.errors:
-        found["errors"] = [_said(error, request_id) for error in done.errors]
+    errors = [said(error, request_id) for error in done.errors or ()]
     # Errors without a place in the answer are about the request: it was not executed.
-    if done.data is not None or any(error.path for error in done.errors or ()):
-        found["data"] = done.data
-    return found
-
-
-@lru_cache(CACHED_DOCUMENTS)
-def _document(text: str, introspection: bool) -> tuple[DocumentNode, tuple[GraphQLError, ...]]:
-    """The parsed document and what is wrong with it. The same for everybody, so it may be shared."""
-    try:
-        document = parse(text, max_tokens=TOKENS_MAX)
-    except GraphQLSyntaxError as wrong:
-        if f"more that {TOKENS_MAX} tokens" in wrong.message or f"more than {TOKENS_MAX} tokens" in wrong.message:
-            raise too_complex(f"more than {TOKENS_MAX} tokens", str(TOKENS_MAX)) from None
-        raise
-    except RecursionError:
-        raise too_complex("too many levels", "fewer") from None
-    rules = RULES if introspection else (*RULES, NoSchemaIntrospectionCustomRule)
-    return document, tuple(validate(CORE, document, rules, max_errors=ERRORS_MAX))
+    executed = done.data is not None or any(error.path for error in done.errors or ())
+    return Answer(orjson.dumps(done.data) if executed else None, errors, extensions)
 
 
 def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
@@ -114,36 +74,3 @@ def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionN
     if found is None:
         raise GraphQLError("The document has no such operation, or several and no operationName.")
     return found
-
-
-def _located(no: GraphQLError | Refused) -> GraphQLError:
-    return no if isinstance(no, GraphQLError) else GraphQLError(no.what, original_error=no)
-
-
-def _said(error: GraphQLError, request_id: str) -> dict[str, Any]:
-    """The error as the caller sees it."""
-    cause = error.original_error
-    extensions: dict[str, Any] = {"code": Code.DOCUMENT_INVALID.value}
-    message = SUGGESTION.sub("", error.message)
-    if isinstance(cause, Refused):
-        message, extensions = cause.what, {"code": cause.code.value, "fix": cause.fix}
-    elif isinstance(cause, DBAPIError) and getattr(cause.orig, "sqlstate", "") == QUERY_CANCELED:
-        message = "Reading took too long."
-        extensions = {"code": Code.TIMEOUT.value, "fix": "Ask for smaller pages or fewer fields."}
-    elif error.path:
-        _log.error("defect in request %s: %s", request_id, _place(cause or error))
-        message, extensions = "Internal error", {"code": Code.INTERNAL.value}
-    elif error.extensions and "code" in error.extensions:
-        extensions = {"code": error.extensions["code"]}
-    said: dict[str, Any] = {"message": message}
-    if error.locations:
-        said["locations"] = [{"line": at.line, "column": at.column} for at in error.locations]
-    if error.path:
-        said["path"] = error.path
-    return {**said, "extensions": {**extensions, "requestId": request_id}}
-
-
-def _place(wrong: BaseException) -> str:
-    """Kind and place of a defect. Its message is left out: it may hold a value of somebody's."""
-    frames = traceback.extract_tb(wrong.__traceback__)[-3:]
-    return " ".join([type(wrong).__name__, *(f"{frame.name}:{frame.lineno}" for frame in frames)])

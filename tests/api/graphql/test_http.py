@@ -8,7 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from api.graphql import execution
+from api.graphql import documents
 from api.graphql.price import PRICE_MAX
 from tests.api.conftest import Asking
 
@@ -247,8 +247,8 @@ async def test_a_slow_statement_is_stopped(ask: Asking, monkeypatch: pytest.Monk
 
 async def test_introspection_can_be_switched_off() -> None:
     for document, listed in (("{ __schema { types { name } } }", False), ("{ __typename }", True)):
-        assert not execution._document(document, True)[1]
-        assert bool(execution._document(document, False)[1]) != listed
+        assert not documents.prepared(document, True).errors
+        assert bool(documents.prepared(document, False).errors) != listed
 
 
 async def test_many_at_once_are_all_answered(ask: Asking) -> None:

@@ -15,7 +15,7 @@ from graphql import (
 
 from api.graphql.__main__ import SDL, sdl
 from api.graphql.binding import TYPES, Node
-from api.graphql.execution import CORE
+from api.graphql.served import CORE
 from api.graphql.words import SENTENCES
 
 OURS = {name: kind for name, kind in CORE.type_map.items() if not name.startswith("__")}

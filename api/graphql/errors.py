@@ -1,0 +1,50 @@
+"""What a caller reads when something went wrong.
+
+Decides: which errors are the caller's (their message and a code) and which are ours (an id, and the place in the log).
+Error texts carry no suggestions, no SQL and no stack.
+"""
+
+import logging
+import re
+import traceback
+from typing import Any
+
+from graphql import GraphQLError
+from sqlalchemy.exc import DBAPIError
+
+from engine.refusal import Code, Refused
+
+SUGGESTION = re.compile(r" Did you mean .*", re.DOTALL)
+QUERY_CANCELED = "57014"
+
+_log = logging.getLogger("evenhand.graphql")
+
+
+def said(no: GraphQLError | Refused, request_id: str) -> dict[str, Any]:
+    """The error as the caller sees it."""
+    error = no if isinstance(no, GraphQLError) else GraphQLError(no.what, original_error=no)
+    cause = error.original_error
+    extensions: dict[str, Any] = {"code": Code.DOCUMENT_INVALID.value}
+    message = SUGGESTION.sub("", error.message)
+    if isinstance(cause, Refused):
+        message, extensions = cause.what, {"code": cause.code.value, "fix": cause.fix}
+    elif isinstance(cause, DBAPIError) and getattr(cause.orig, "sqlstate", "") == QUERY_CANCELED:
+        message = "Reading took too long."
+        extensions = {"code": Code.TIMEOUT.value, "fix": "Ask for smaller pages or fewer fields."}
+    elif error.path:
+        _log.error("defect in request %s: %s", request_id, _place(cause or error))
+        message, extensions = "Internal error", {"code": Code.INTERNAL.value}
+    elif error.extensions and "code" in error.extensions:
+        extensions = {"code": error.extensions["code"]}
+    shown: dict[str, Any] = {"message": message}
+    if error.locations:
+        shown["locations"] = [{"line": at.line, "column": at.column} for at in error.locations]
+    if error.path:
+        shown["path"] = error.path
+    return {**shown, "extensions": {**extensions, "requestId": request_id}}
+
+
+def _place(wrong: BaseException) -> str:
+    """Kind and place of a defect. Its message is left out: it may hold a value of somebody's."""
+    frames = traceback.extract_tb(wrong.__traceback__)[-3:]
+    return " ".join([type(wrong).__name__, *(f"{frame.name}:{frame.lineno}" for frame in frames)])
