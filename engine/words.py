@@ -29,6 +29,44 @@ class Feed(StrEnum):
     PUSH = "PUSH"
 
 
+class ToolState(StrEnum):
+    """How a tool stands with us. DEGRADED: a person must look before anything is deleted."""
+
+    OK = "OK"
+    DEGRADED = "DEGRADED"
+
+
+class RegistrationState(StrEnum):
+    LIVE = "LIVE"
+    EXPIRED = "EXPIRED"
+    REMOVED = "REMOVED"
+
+
+class SweepKind(StrEnum):
+    """Every key of a tool compared with the mirror, or every content."""
+
+    KEYS = "KEYS"
+    CONTENT = "CONTENT"
+
+
+class SweepState(StrEnum):
+    """HELD: too much was absent at once, so nothing was deleted."""
+
+    DONE = "DONE"
+    PARTIAL = "PARTIAL"
+    HELD = "HELD"
+
+
+class WriteBackState(StrEnum):
+    """UNKNOWN: the tool did not say whether it took the write; it is looked up before it is tried again."""
+
+    READY = "READY"
+    SENDING = "SENDING"
+    DONE = "DONE"
+    UNKNOWN = "UNKNOWN"
+    FAILED = "FAILED"
+
+
 class MirrorKind(StrEnum):
     """What a mirrored record is in the language of the field, whichever tool it came from."""
 
@@ -250,6 +288,16 @@ class Role(StrEnum):
     PAYROLL = "PAYROLL"
     ITSM_ADMIN = "ITSM_ADMIN"
     PLAN_ADMIN = "PLAN_ADMIN"
+    WORKS_COUNCIL = "WORKS_COUNCIL"
+
+
+class RoleRequestState(StrEnum):
+    """Life of a role that the identity provider asks for. Only an APPROVED one is a grant."""
+
+    REQUESTED = "REQUESTED"
+    APPROVED = "APPROVED"
+    REFUSED = "REFUSED"
+    WITHDRAWN = "WITHDRAWN"
 
 
 class IssueCode(StrEnum):

@@ -125,6 +125,7 @@ SENTENCES: Mapping[type[StrEnum], tuple[str, Sentences]] = {
             "PAYROLL": "Fetches and acknowledges payouts.",
             "ITSM_ADMIN": "Runs the connection to the tools.",
             "PLAN_ADMIN": "Publishes plans.",
+            "WORKS_COUNCIL": "Reads what rules the numbers: documents, plans, runs. No person's numbers.",
         },
     ),
     IssueCode: (

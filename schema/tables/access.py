@@ -3,10 +3,9 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint
 from sqlmodel import Field, SQLModel
 
-from engine.words import Role
+from engine.words import Role, RoleRequestState
 from schema.tables.columns import instant, maybe_instant, words
 
 
@@ -37,7 +36,7 @@ class RoleRequest(SQLModel, table=True):
     __tablename__ = "role_request"
     __table_args__ = (
         words("role", Role),
-        CheckConstraint("state in ('REQUESTED', 'APPROVED', 'REFUSED', 'WITHDRAWN')", name="state_word"),
+        words("state", RoleRequestState),
         {"schema": "access"},
     )
     tenant_id: UUID = Field(primary_key=True)

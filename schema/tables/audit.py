@@ -20,6 +20,7 @@ class Entry(SQLModel, table=True):
         CheckConstraint("leaf_hash = sha256('\\x00'::bytea || leaf)", name="leaf_hash_true"),
         Index("entry_object", "tenant_id", "object_type", "object_id"),
         Index("entry_subject", "tenant_id", "subject_id"),
+        Index("entry_at", "tenant_id", "at", "id"),
         SCHEMA,
     )
     tenant_id: UUID = Field(primary_key=True)

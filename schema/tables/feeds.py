@@ -3,10 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index
+from sqlalchemy import BigInteger, Column, Identity, Index
 from sqlmodel import Field, SQLModel
 
-from engine.words import Source
+from engine.words import RegistrationState, Source, SweepKind, SweepState, ToolState
 from schema.tables.columns import Instant, big, instant, maybe_instant, small, words
 
 SCHEMA = {"schema": "ops"}
@@ -47,9 +47,10 @@ class Sweep(SQLModel, table=True):
     __tablename__ = "sweep"
     __table_args__ = (
         words("source", Source),
-        CheckConstraint("kind in ('KEYS', 'CONTENT')", name="kind_word"),
-        CheckConstraint("state in ('DONE', 'PARTIAL', 'HELD')", name="state_word"),
+        words("kind", SweepKind),
+        words("state", SweepState),
         Index("sweep_entity", "tenant_id", "source", "entity", "started_at"),
+        Index("sweep_started", "tenant_id", "started_at", "id"),
         SCHEMA,
     )
     tenant_id: UUID = Field(primary_key=True)
@@ -74,7 +75,7 @@ class Connection(SQLModel, table=True):
     __tablename__ = "connection"
     __table_args__ = (
         words("source", Source),
-        CheckConstraint("state in ('OK', 'DEGRADED')", name="state_word"),
+        words("state", ToolState),
         SCHEMA,
     )
     tenant_id: UUID = Field(primary_key=True)
@@ -120,7 +121,7 @@ class Registration(SQLModel, table=True):
     __tablename__ = "registration"
     __table_args__ = (
         words("source", Source),
-        CheckConstraint("state in ('LIVE', 'EXPIRED', 'REMOVED')", name="state_word"),
+        words("state", RegistrationState),
         SCHEMA,
     )
     tenant_id: UUID = Field(primary_key=True)
@@ -138,7 +139,7 @@ class FileDrop(SQLModel, table=True):
     """A file that somebody gave us, and what became of its rows."""
 
     __tablename__ = "file_drop"
-    __table_args__ = (words("source", Source), SCHEMA)
+    __table_args__ = (words("source", Source), Index("file_drop_loaded", "tenant_id", "loaded_at", "id"), SCHEMA)
     tenant_id: UUID = Field(primary_key=True)
     id: UUID = Field(primary_key=True)
     source: str

@@ -42,6 +42,7 @@ class Incident(Mirrored, table=True):
         Index("incident_team_opened", "tenant_id", "team_id", "opened_at"),
         Index("incident_problem", "tenant_id", "problem_id"),
         Index("incident_caused_by", "tenant_id", "caused_by_id"),
+        Index("incident_number", "tenant_id", "number", "id"),
         SCHEMA,
     )
     number: str
@@ -73,6 +74,7 @@ class Change(Mirrored, table=True):
         words("state", RecordState),
         words("outcome", ChangeOutcome),
         Index("change_service_closed", "tenant_id", "service_id", "closed_at"),
+        Index("change_number", "tenant_id", "number", "id"),
         SCHEMA,
     )
     number: str
@@ -111,7 +113,12 @@ class Problem(Mirrored, table=True):
     """A root-cause record. Only a CLOSED one with a cause is evidence."""
 
     __tablename__ = "problem"
-    __table_args__ = (words("state", RecordState), words("root_cause", RootCause), SCHEMA)
+    __table_args__ = (
+        words("state", RecordState),
+        words("root_cause", RootCause),
+        Index("problem_number", "tenant_id", "number", "id"),
+        SCHEMA,
+    )
     number: str
     state: str | None = None
     source_state: str | None = None
@@ -126,7 +133,12 @@ class SlaDefinition(Mirrored, table=True):
     """An agreement: with the customer (SLA), between groups (OLA), with a supplier (UNDERPINNING_CONTRACT)."""
 
     __tablename__ = "sla_definition"
-    __table_args__ = (words("sla_type", SlaType), words("target", SlaTarget), SCHEMA)
+    __table_args__ = (
+        words("sla_type", SlaType),
+        words("target", SlaTarget),
+        Index("sla_definition_name", "tenant_id", "name", "id"),
+        SCHEMA,
+    )
     name: str
     sla_type: str | None = None
     target: str | None = None
@@ -179,7 +191,11 @@ class Person(Mirrored, table=True):
     """Somebody with an account. Only humans earn. `employee_number` is granted to payroll alone (schema/security)."""
 
     __tablename__ = "person"
-    __table_args__ = (Index("person_manager", "tenant_id", "manager_id"), SCHEMA)
+    __table_args__ = (
+        Index("person_manager", "tenant_id", "manager_id"),
+        Index("person_name", "tenant_id", "name", "id"),
+        SCHEMA,
+    )
     name: str
     email: str | None = None
     employee_number: str | None = None
@@ -190,7 +206,10 @@ class Person(Mirrored, table=True):
 
 class Team(Mirrored, table=True):
     __tablename__ = "team"
-    __table_args__ = (SCHEMA,)
+    __table_args__ = (
+        Index("team_name", "tenant_id", "name", "id"),
+        SCHEMA,
+    )
     name: str
     manager_id: UUID | None = None
     active: bool | None = None
@@ -209,7 +228,10 @@ class Service(Mirrored, table=True):
     """A business service: the outcome that pay follows. `criticality` is the tool's word; a plan gives it a weight."""
 
     __tablename__ = "service"
-    __table_args__ = (SCHEMA,)
+    __table_args__ = (
+        Index("service_name", "tenant_id", "name", "id"),
+        SCHEMA,
+    )
     name: str
     criticality: str | None = None
     owner_id: UUID | None = None
@@ -220,7 +242,10 @@ class Service(Mirrored, table=True):
 
 class Vendor(Mirrored, table=True):
     __tablename__ = "vendor"
-    __table_args__ = (SCHEMA,)
+    __table_args__ = (
+        Index("vendor_name", "tenant_id", "name", "id"),
+        SCHEMA,
+    )
     name: str
 
 

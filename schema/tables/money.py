@@ -57,6 +57,8 @@ class Award(SQLModel, table=True):
         UniqueConstraint("tenant_id", "plan_key", "cycle_id", "person_id", name="award_once"),
         UniqueConstraint("tenant_id", "award_ref", name="award_ref_once"),
         Index("award_person", "tenant_id", "person_id"),
+        Index("award_run", "tenant_id", "run_id", "person_id"),
+        Index("award_submitted", "tenant_id", "submitted_at", "id"),
         PAY,
     )
     tenant_id: UUID = Field(primary_key=True)
@@ -145,6 +147,8 @@ class Line(SQLModel, table=True):
             "one_live_line", "tenant_id", "award_ref", "kind", "part_no", unique=True,
             postgresql_where=text("state in ('open', 'paid')"),
         ),
+        Index("line_file", "tenant_id", "file_id", "line_id"),
+        Index("line_award", "tenant_id", "award_ref", "line_id"),
         PAY,
     )  # fmt: skip
     tenant_id: UUID = Field(primary_key=True)
@@ -190,6 +194,7 @@ class Journal(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("tenant_id", "event", "source_key", "currency", name="journal_once"),
         CheckConstraint("postings >= 2", name="two_sides"),
+        Index("journal_booked", "tenant_id", "booked_on", "id"),
         LEDGER,
     )
     tenant_id: UUID = Field(primary_key=True)
@@ -207,7 +212,11 @@ class Posting(SQLModel, table=True):
     """Debit positive, credit negative, minor units."""
 
     __tablename__ = "posting"
-    __table_args__ = (CheckConstraint("amount_minor <> 0 and line >= 1", name="posting_real"), LEDGER)
+    __table_args__ = (
+        CheckConstraint("amount_minor <> 0 and line >= 1", name="posting_real"),
+        Index("posting_award", "tenant_id", "award_ref", "journal_id", "line"),
+        LEDGER,
+    )
     tenant_id: UUID = Field(primary_key=True)
     journal_id: UUID = Field(primary_key=True)
     line: int = Field(primary_key=True)

@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, text
+from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
-from schema.tables.columns import big, instant, json, maybe_instant, small
+from engine.words import WriteBackState
+from schema.tables.columns import big, instant, json, maybe_instant, small, words
 
 SCHEMA = {"schema": "ops"}
 
@@ -42,8 +43,9 @@ class Outbox(SQLModel, table=True):
 
     __tablename__ = "outbox"
     __table_args__ = (
-        CheckConstraint("state in ('READY', 'SENDING', 'DONE', 'UNKNOWN', 'FAILED')", name="state_word"),
+        words("state", WriteBackState),
         Index("outbox_ready", "tenant_id", "created_at", postgresql_where=text("state in ('READY', 'UNKNOWN')")),
+        Index("outbox_listed", "tenant_id", "created_at", "id"),
         Index("outbox_record", "tenant_id", "target", "record", "created_at"),
         SCHEMA,
     )

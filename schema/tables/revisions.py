@@ -75,7 +75,11 @@ class Snapshot(SQLModel, table=True):
     """A named moment of the mirror: every line of the diary up to `cut_no`. What came later never changes it."""
 
     __tablename__ = "snapshot"
-    __table_args__ = (UniqueConstraint("tenant_id", "name", name="snapshot_name"), SCHEMA)
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "name", name="snapshot_name"),
+        Index("snapshot_taken", "tenant_id", "taken_at", "id"),
+        SCHEMA,
+    )
     tenant_id: UUID = Field(primary_key=True)
     id: UUID = Field(primary_key=True)
     name: str
@@ -97,6 +101,7 @@ class Record(SQLModel, table=True):
         words("kind", MirrorKind),
         words("source", Source),
         Index("record_entity", "tenant_id", "source", "entity"),
+        Index("record_revision", "tenant_id", "revision_id", "id"),
         Index(  # what stands below a record of Jira is found by the beginning of its key
             "record_below",
             "tenant_id",
@@ -128,6 +133,7 @@ class DataIssue(SQLModel, table=True):
     __table_args__ = (
         words("code", IssueCode),
         CheckConstraint("state in ('OPEN', 'RESOLVED')", name="state_word"),
+        Index("data_issue_listed", "tenant_id", "entity", "source_key", "record_id", "field", "code"),
         SCHEMA,
     )
     tenant_id: UUID = Field(primary_key=True)

@@ -50,6 +50,7 @@ class Run(SQLModel, table=True):
         UniqueConstraint(
             "tenant_id", "cycle_id", "plan_version_id", "snapshot_hash", "engine_version", name="run_once"
         ),
+        Index("run_numbered", "tenant_id", "run_no", "id"),
         SCHEMA,
     )
     tenant_id: UUID = Field(primary_key=True)
@@ -73,6 +74,7 @@ class KpiValue(SQLModel, table=True):
         words("subject_kind", SubjectKind),
         words("status", KpiStatus),
         Index("kpi_value_subject", "tenant_id", "subject_id"),
+        Index("kpi_value_run", "tenant_id", "run_id", "subject_kind", "subject_id", "kpi_no", "id"),
         SCHEMA,
     )
     tenant_id: UUID = Field(primary_key=True)
@@ -130,6 +132,7 @@ class Score(SQLModel, table=True):
         words("status", ScoreStatus),
         Index("score_subject", "tenant_id", "subject_id"),
         Index("score_person", "tenant_id", "person_id"),
+        Index("score_run", "tenant_id", "run_id", "person_id"),
         SCHEMA,
     )
     tenant_id: UUID = Field(primary_key=True)
@@ -156,6 +159,7 @@ class AttributionSplit(SQLModel, table=True):
         words("role", RaciRole),
         CheckConstraint("share_num >= 0 and share_den > 0", name="share_positive"),
         Index("attribution_split_person", "tenant_id", "person_id"),
+        Index("attribution_split_service", "tenant_id", "service_id", "person_id", "id"),
         SCHEMA,
     )
     tenant_id: UUID = Field(primary_key=True)

@@ -15,7 +15,7 @@ class Contract(Mirrored, table=True):
     """An agreement with a supplier. `vendor_reference` is the supplier's own number of it."""
 
     __tablename__ = "contract"
-    __table_args__ = (SCHEMA,)
+    __table_args__ = (Index("contract_number", "tenant_id", "number", "id"), SCHEMA)
     number: str
     name: str | None = None
     vendor_id: UUID | None = None
