@@ -6,7 +6,8 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Column, Identity, Index
 from sqlmodel import Field, SQLModel
 
-from engine.words import RegistrationState, Source, SweepKind, SweepState, ToolState
+from engine.tool_words import RegistrationState, SweepKind, SweepState, ToolState
+from engine.words import Source
 from schema.tables.columns import Instant, big, instant, maybe_instant, small, words
 
 SCHEMA = {"schema": "ops"}

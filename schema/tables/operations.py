@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
-from engine.words import WriteBackState
+from engine.tool_words import WriteBackState
 from schema.tables.columns import big, instant, json, maybe_instant, small, words
 
 SCHEMA = {"schema": "ops"}
