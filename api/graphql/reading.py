@@ -68,8 +68,8 @@ class Reading:
             self.statements += 1
             try:
                 return (await connection.execute(statement, parameters or {})).mappings().all()
-            except Exception as failed:
-                self._failed = failed
+            except BaseException as failed:  # a sibling's error cancels this read, and with it the transaction
+                self._failed = failed if isinstance(failed, Exception) else Over()
                 raise
 
     async def load(self, kind: Hashable, load: Load, key: Hashable) -> Any:
