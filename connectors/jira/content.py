@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from connectors.compact import compact_json
 from connectors.jira.times import moment
 
 Raw = Mapping[str, Any]
@@ -26,7 +27,7 @@ REQUEST_TYPE = ("id", "name", "serviceDeskId")
 
 def canonical(record: Any) -> bytes:
     """The same content, the same bytes, in whatever order the keys came."""
-    return orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
+    return compact_json(record, orjson.OPT_SORT_KEYS)
 
 
 def issue_content(record: Raw) -> bytes:

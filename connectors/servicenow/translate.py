@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import orjson
-
+from connectors.compact import compact_json
 from connectors.servicenow import columns
 from connectors.servicenow.columns import SYS_ID, Unusable, moment
 from connectors.servicenow.contract import Contract, Shape
@@ -63,12 +62,12 @@ def _version(shape: Shape, record: Mapping[str, Any]) -> Version:
     issues: list[Issue] = []
     raw = _texts(shape, record, issues)
     try:
-        payload = orjson.dumps(raw)  # canonical: its keys are in order already
+        payload = compact_json(raw)  # canonical: its keys are in order already
     except TypeError as error:  # a lone surrogate
         raise Poison(_key(record), "record", "", f"The record is not valid Unicode ({error}).", _FIX_SENDER) from error
     if b"\\u0000" in payload:
         raw = _without_nul(raw, issues)
-        payload = orjson.dumps(raw)
+        payload = compact_json(raw)
     key, version_no, version_at = _identity(shape, record, raw)
     values: Values = {}
     for field in shape.fields:
