@@ -1,20 +1,18 @@
-"""What a caller may ask of a list: closed orders and closed filters, no query language.
+"""What a caller may narrow a list by: closed filters, no query language.
 
-Decides: which columns a list can be ordered and narrowed by. Ordering columns are never null and have leakproof
-comparison, so that an index serves them under row security. Every given filter field adds one condition; a list means
-one of these. Refused: more than 200 items in a list, texts over 200 characters, ids of another type.
+Decides: which columns a list of numbers, people or money can be narrowed by; those of records are in filters.py. Every
+given filter field adds one condition; a list means one of these, a range is half-open. Refused: more than 200 items in
+a list, texts over 200 characters, ids of another type.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum, StrEnum
+import operator
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
 from typing import Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Table
 
-from api.graphql.words import describe
-from api.ids import keys_of
+from api.graphql.ordering import ORDERS, OrderDirection, Ordering
 from engine.refusal import Code, Refused
 from engine.words import (
     AttributionMethod,
@@ -27,81 +25,12 @@ from engine.words import (
     SubjectKind,
 )
 
+__all__ = [
+    "CYCLE", "LIST_MAX", "ORDERS", "RUN", "DateRange", "DateTimeRange", "IdFilter", "OrderDirection",
+    "Ordering", "by", "storable", "stored",
+]  # fmt: skip
 LIST_MAX = 200
 TEXT_MAX = 200
-
-
-class OrderDirection(StrEnum):
-    ASC = "ASC"
-    DESC = "DESC"
-
-
-describe(
-    OrderDirection,
-    "Which way a list runs.",
-    {"ASC": "From small to large, from early to late.", "DESC": "From large to small, from late to early."},
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Ordering:
-    """The orders of one type's lists. `columns` by name of the order; the first order is the default."""
-
-    input: type
-    columns: Mapping[str, tuple[str, ...]]
-    default: Any
-    descending: bool
-    said: str
-
-
-def ordering(kind: str, *, descending: bool = False, **orders: tuple[tuple[str, ...], str]) -> Ordering:
-    """Make the enum and the input object for the orders of `kind`: NAME=((columns), description)."""
-    make: Any = StrEnum  # mypy wants the name of an enum to be written out
-    fields = make(f"{kind}OrderField", {name: name for name in orders})
-    said_of = {name: said for name, (_, said) in orders.items()}
-    describe(fields, f"What a list of type {kind} can be ordered by.", said_of)
-    body = {
-        "__annotations__": {"field": fields, "direction": OrderDirection},
-        "field": strawberry.field(description="What to order by."),
-        "direction": strawberry.field(default=OrderDirection.ASC, description="Which way."),
-    }
-    made = strawberry.input(type(f"{kind}Order", (), body), description=f"Order of a list of type {kind}.")
-    first = next(iter(orders))
-    direction = "DESC" if descending else "ASC"
-    columns = {name: columns for name, (columns, _) in orders.items()}
-    return Ordering(made, columns, fields[first], descending, f"`{first}` `{direction}`")
-
-
-ORDERS: Mapping[str, Ordering] = {
-    "Service": ordering("Service", NAME=(("name",), "The name of the service.")),
-    "Team": ordering("Team", NAME=(("name",), "The name of the team.")),
-    "Person": ordering("Person", NAME=(("name",), "The name of the person.")),
-    "Cycle": ordering("Cycle", STARTS_ON=(("starts_on",), "The first day."), descending=True),
-    "Score": ordering(
-        "Score",
-        SUBJECT=(("subject_kind", "subject_label"), "Kind and name of the subject."),
-        DATA_AS_OF=(("data_as_of",), "When the data was read."),
-    ),
-    "KpiValue": ordering(
-        "KpiValue",
-        SUBJECT=(("subject_kind", "subject_label", "kpi_no"), "Kind and name of the subject, then the plan's order."),
-        METRIC=(("metric", "subject_label"), "The metric, then the name of the subject."),
-    ),
-    "AttributionSplit": ordering("AttributionSplit", SERVICE=(("service_id", "person_id"), "Service, then person.")),
-    "Award": ordering(
-        "Award",
-        REFERENCE=(("award_ref",), "The award's reference."),
-        SUBMITTED_AT=(("submitted_at",), "When it was submitted."),
-    ),
-    "PayoutBatch": ordering(
-        "PayoutBatch",
-        SEQUENCE=(("receiver", "sequence"), "Receiver, then the number of the file."),
-        CREATED_AT=(("created_at",), "When it was prepared."),
-    ),
-    "DataIssue": ordering("DataIssue", RECORD=(("entity", "source_key"), "Entity and key of the record.")),
-    "EvidenceRecord": ordering("EvidenceRecord", NUMBER=(("number",), "The number of the record in its tool.")),
-    "AuditRecord": ordering("AuditRecord", RECORDED_AT=(("at",), "When it was recorded."), descending=True),
-}
 
 
 @strawberry.input(one_of=True, description="One id or a list of ids.")
@@ -110,6 +39,18 @@ class IdFilter:
     in_: list[strawberry.ID] | None = strawberry.field(
         name="in", default=strawberry.UNSET, description=f"One of these ids, at most {LIST_MAX}."
     )
+
+
+@strawberry.input(description="From one moment to before another; either end may be left open.")
+class DateTimeRange:
+    gte: datetime | None = strawberry.field(default=strawberry.UNSET, description="Not before this moment.")
+    lt: datetime | None = strawberry.field(default=strawberry.UNSET, description="Before this moment.")
+
+
+@strawberry.input(description="From one day to before another; either end may be left open.")
+class DateRange:
+    gte: date | None = strawberry.field(default=strawberry.UNSET, description="Not before this day.")
+    lt: date | None = strawberry.field(default=strawberry.UNSET, description="Before this day.")
 
 
 def by(column: str, about: str, *kinds: str) -> Any:
@@ -190,6 +131,8 @@ class PayoutBatchFilter:
 
 @strawberry.input(description="Which data issues.")
 class DataIssueFilter:
+    record: IdFilter | None = by("record_id", "Of these records.", "MirrorRecord")
+    field: list[str] | None = by("field", "Of these fields.")
     source: list[Source] | None = by("source", "From these tools.")
     entity: list[str] | None = by("entity", "Of these entities of the tool.")
     code: list[IssueCode] | None = by("code", "For these reasons.")
@@ -203,43 +146,11 @@ class AuditRecordFilter:
     subject: IdFilter | None = by("subject_id", "About these people.", "Person")
     actor: IdFilter | None = by("actor_id", "By these people.", "Person")
     object_id: list[str] | None = by("object_id", "About the objects with these references.")
+    recorded_at: DateTimeRange | None = by("at", "Recorded in this time.")
 
 
-def conditions(given: Any, table: Table) -> list[ColumnElement[bool]]:
-    """One condition for each filter field that was given."""
-    found: list[ColumnElement[bool]] = []
-    for field in given.__strawberry_definition__.fields if given is not None else ():
-        value = getattr(given, field.python_name)
-        if value is None or value is strawberry.UNSET:
-            continue
-        column = table.c[field.metadata["column"]]
-        if isinstance(value, IdFilter):
-            value = keys_of(_few(_ids(value)), field.metadata["kinds"])
-        if isinstance(value, list):
-            found.append(column.in_([_word(each) for each in _few(value)]))
-        else:
-            found.append(column == value)
-    return found
-
-
-def _ids(value: IdFilter) -> list[str]:
-    return [value.eq] if isinstance(value.eq, str) else list(value.in_ or [])
-
-
-def _few(values: Sequence[Any]) -> Sequence[Any]:
-    if len(values) > LIST_MAX or any(isinstance(each, str) and len(each) > TEXT_MAX for each in values):
-        raise Refused(
-            Code.INPUT_TOO_LARGE,
-            f"A list holds at most {LIST_MAX} items, a text {TEXT_MAX} characters.",
-            "Ask in several steps.",
-        )
-    return values
-
-
-def _word(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return value.value
-    return stored(value) if isinstance(value, str) else value
+RANGES = (DateTimeRange, DateRange)
+TESTS: Mapping[str, Callable[[Any, Any], Any]] = {"=": operator.eq, ">=": operator.ge, "<": operator.lt}
 
 
 def storable(text: str) -> bool:

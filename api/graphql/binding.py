@@ -5,24 +5,23 @@ table; paged relations are in connections.py. Every relation reads for all its p
 What a viewer may not see is not there: a hidden target is null, as if it did not exist.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import ARRAY, Column, ColumnElement, RowMapping, Select, Table, bindparam, column, func, select, true
+from sqlalchemy import ARRAY, Column, RowMapping, Select, Table, bindparam, column, func, select, true
 from sqlmodel import SQLModel
 from strawberry.types import Info
 
 from api.graphql.arguments import ORDERS
 from api.graphql.reading import Reading
+from api.graphql.relations import Id, Match, Relation, Some, TheOne, ToOne
 from api.ids import global_id, parsed
 
 T = TypeVar("T")
 Keys = tuple[Any, ...]
-# (columns of the target, key columns of the parents) -> which targets belong to a parent
-Match = Callable[[Any, Sequence[ColumnElement[Any]]], ColumnElement[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +46,10 @@ class Bound:
         return thing
 
 
-def computed(description: str, *keys: str) -> Callable[[Callable[..., Any]], Any]:
-    """A field that a method answers from these columns of its own row."""
-    return lambda method: strawberry.field(resolver=method, description=description, metadata={"keys": keys})
+def computed(description: str, *keys: str, sql: Relation | None = None) -> Callable[[Callable[..., Any]], Any]:
+    """A field that a method answers from these columns of its own row; `sql` says the same to the planner."""
+    said = {"keys": keys, "relation": sql}
+    return lambda method: strawberry.field(resolver=method, description=description, metadata=said)
 
 
 TYPES: dict[str, Bound] = {}
@@ -57,7 +57,7 @@ TYPES: dict[str, Bound] = {}
 
 @strawberry.interface(description="A thing with a global id.")
 class Node:
-    @computed("Opaque id, the same for ever; `node(id)` finds the thing again.")
+    @computed("Opaque id, the same for ever; `node(id)` finds the thing again.", sql=Id())
     def id(self) -> strawberry.ID:
         bound = TYPES[type(self).__name__]
         return strawberry.ID(global_id(bound.name, getattr(self, bound.key)))
@@ -95,7 +95,9 @@ def to_one(target: str, key: str, about: str) -> Any:
     async def resolve(root: Any, info: Info):  # type: ignore[no-untyped-def]  # the class says the type
         return await by_key(info.context.reading, target, getattr(root, key))
 
-    return strawberry.field(resolver=resolve, description=about, metadata={"keys": (key,)})
+    return strawberry.field(
+        resolver=resolve, description=about, metadata={"keys": (key,), "relation": ToOne(target, key)}
+    )
 
 
 def bounded(target: str, keys: tuple[str, ...], match: Match, order: tuple[str, ...], at_most: int, about: str) -> Any:
@@ -107,7 +109,8 @@ def bounded(target: str, keys: tuple[str, ...], match: Match, order: tuple[str, 
 
     said = f"How many at most; never more than {at_most}."
     resolve.__annotations__["limit"] = Annotated[int, strawberry.argument(description=said)]
-    return strawberry.field(resolver=resolve, description=about, metadata={"keys": keys})
+    relation = Some(target, keys, match, order, at_most)
+    return strawberry.field(resolver=resolve, description=about, metadata={"keys": keys, "relation": relation})
 
 
 def the_one(target: str, keys: tuple[str, ...], match: Match, about: str) -> Any:
@@ -118,7 +121,8 @@ def the_one(target: str, keys: tuple[str, ...], match: Match, about: str) -> Any
         found = await belonging(info.context.reading, target, keys, match, root, order=order, limit=1)
         return found[0] if found else None
 
-    return strawberry.field(resolver=resolve, description=about, metadata={"keys": keys})
+    relation = TheOne(target, keys, match)
+    return strawberry.field(resolver=resolve, description=about, metadata={"keys": keys, "relation": relation})
 
 
 async def by_key(reading: Reading, target: str, key: UUID | None) -> Any:

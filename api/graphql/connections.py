@@ -16,17 +16,19 @@ from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import ColumnElement, Select, Table, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from strawberry.types import Info
 
-from api.graphql.arguments import ORDERS, OrderDirection, Ordering, conditions, storable
-from api.graphql.binding import TYPES, Bound, Match, computed, per_parent
+from api.graphql.arguments import ORDERS, OrderDirection, Ordering, storable
+from api.graphql.binding import TYPES, Bound, computed, per_parent
+from api.graphql.narrowing import fields_given, wanted
 from api.graphql.reading import Reading
+from api.graphql.relations import Always, Match, OfRoot, Pages
+from api.graphql.scalars import moment_text
 from engine.refusal import Code, Refused
 
 T = TypeVar("T")
-Narrow = Callable[[Any, Table], list[ColumnElement[bool]]]
 PAGE_MAX = 200
 COUNT_MAX = 10_000
 
@@ -80,26 +82,29 @@ def connection(
     filters: type | None = None,
     keys: tuple[str, ...] = (),
     match: Match | None = None,
-    always: Narrow | None = None,
-    of_root: Narrow | None = None,
+    always: Always | None = None,
+    of_root: OfRoot | None = None,
 ) -> Any:
     """A paged field: the whole list at the root, or with `match` what belongs to a parent.
 
-    `always` narrows the list whatever the filter says: it gets the filter and the table. `of_root` narrows the list by
-    the single parent that it hangs on: it gets that parent and the table.
+    `always` narrows the list whatever the filter says: it gets the names that were given and the columns. `of_root`
+    narrows the list by the single parent that it hangs on: it gets that parent and the table.
     """
     ordering = ORDERS[target]
 
     async def resolve(root: Any, info: Info, **given: Any):  # type: ignore[no-untyped-def]  # the class says the type
         bound, page = TYPES[target], page_of(ordering, TYPES[target], given)
         which = given.get("filter")
-        narrow = conditions(which, bound.table) + (always(which, bound.table) if always else [])
+        narrow = [each.sql(bound.table) for each in wanted(which)] + (
+            always(fields_given(which), bound.table.c) if always else []
+        )
         narrow += of_root(root, bound.table) if of_root else []
         source = Listing(info.context.reading, bound, narrow, repr(which), keys, match, root)
         return await source.page(page)
 
     resolve.__signature__ = inspect.Signature(_parameters(ordering, filters))  # type: ignore[attr-defined]
-    return strawberry.field(resolver=resolve, description=about, metadata={"keys": keys})
+    relation = Pages(target, filters, keys, match, always, of_root)
+    return strawberry.field(resolver=resolve, description=about, metadata={"keys": keys, "relation": relation})
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +224,8 @@ def _python_type(column: TypeEngine[Any]) -> type:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, datetime):
+        return moment_text(value)
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
@@ -240,7 +247,7 @@ _READ: dict[type, Callable[[str], Any]] = {
 
 def _parameters(ordering: Ordering, filters: type | None) -> list[inspect.Parameter]:
     """root, info, and the arguments that every connection has, each with its description."""
-    wanted: list[tuple[str, Any, str]] = [
+    offered: list[tuple[str, Any, str]] = [
         ("first", int, f"How many items from the start of the list, 1 to {PAGE_MAX}."),
         ("after", str, "Go on behind this cursor; with `first`."),
         ("last", int, f"How many items from the end of the list, 1 to {PAGE_MAX}."),
@@ -248,7 +255,7 @@ def _parameters(ordering: Ordering, filters: type | None) -> list[inspect.Parame
         ("order_by", ordering.input, f"The order; {ordering.said} when left out."),
     ]
     if filters is not None:
-        wanted.append(("filter", filters, "Which items; all that are visible when left out."))
+        offered.append(("filter", filters, "Which items; all that are visible when left out."))
     arguments = [
         inspect.Parameter(
             name,
@@ -256,7 +263,7 @@ def _parameters(ordering: Ordering, filters: type | None) -> list[inspect.Parame
             default=strawberry.UNSET,
             annotation=Annotated[kind | None, strawberry.argument(description=said)],
         )
-        for name, kind, said in wanted
+        for name, kind, said in offered
     ]
     plain = inspect.Parameter.POSITIONAL_OR_KEYWORD
     return [

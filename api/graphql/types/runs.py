@@ -3,8 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-import strawberry
-from sqlalchemy import ColumnElement, Table, func, select
+from sqlalchemy import ColumnElement, func, select
 
 from api.graphql.binding import Node, about, shown, to_one
 from api.graphql.scalars import BigInt
@@ -42,13 +41,13 @@ class Run(Node):
     plan_version: PlanVersion | None = to_one("PlanVersion", "plan_version_id", "The plan that was used.")
 
 
-def newest(given: Any, table: Table) -> list[ColumnElement[bool]]:
+def newest(given: frozenset[str], c: Any) -> list[ColumnElement[bool]]:
     """Without a filter on runs or single ids, a list shows the newest run of each cycle and plan only."""
-    if any(getattr(given, name, None) not in (None, strawberry.UNSET) for name in ("run", "id")):
+    if given & {"run", "id"}:
         return []
     latest = (
         select(func.max(RUN.c.run_no))
         .join(PLAN, (PLAN.c.tenant_id == RUN.c.tenant_id) & (PLAN.c.id == RUN.c.plan_version_id))
         .group_by(RUN.c.cycle_id, PLAN.c.plan_key)
     )
-    return [table.c.run_id.in_(select(RUN.c.id).where(RUN.c.run_no.in_(latest)))]
+    return [c.run_id.in_(select(RUN.c.id).where(RUN.c.run_no.in_(latest)))]
