@@ -30,7 +30,7 @@ from connectors.servicenow.instance import (
 )
 from connectors.servicenow.paging import Query, drain
 from connectors.servicenow.pull import shape_of
-from connectors.source import Hint, Key, KeySet, SourceUnavailable
+from connectors.source import Key, KeySet, SourceUnavailable
 from engine.words import MirrorKind, Source
 
 DELETES = "sys_audit_delete"
@@ -63,8 +63,7 @@ def sweep(config: ServiceNowConfig, entity: str) -> KeySet:
         standing = sum(not _is_new(key, began) for key in keys)
         missing = counted.rows - shape.hidden - standing
         if missing > 0:  # a row that was seen and then deleted explains nothing
-            seen = {key.key for key in keys}
-            missing -= sum(hint.key not in seen for hint in _deleted(instance, entity, began + _SECOND))
+            missing -= len(_deleted(instance, entity, began + _SECOND) - {key.key for key in keys})
     why = ""
     if missing > 0:
         why = f"ServiceNow counts {counted.rows} rows of {entity} and showed us {standing}. {_FIX}"
@@ -91,14 +90,8 @@ def _is_ours(instance: Instance, shape: Shape, key: str) -> bool:
         raise SourceUnavailable(str(rejected)) from rejected
 
 
-def deleted_hints(config: ServiceNowConfig, entity: str, since: datetime) -> list[Hint]:
-    """Records that the instance says it has deleted since then. That it names none proves nothing."""
-    shape_of(config, entity)
-    with connect(config, Purpose.SWEEP) as instance:
-        return _deleted(instance, entity, since)
-
-
-def _deleted(instance: Instance, entity: str, since: datetime) -> list[Hint]:
+def _deleted(instance: Instance, entity: str, since: datetime) -> set[str]:
+    """Keys of what the instance says it has deleted since then. That it names none proves nothing."""
     shape = Shape(DELETES, MirrorKind.STATE_CHANGE, asked=_DELETE_COLUMNS, added_only=True)
     filtered = f"tablename={queries.name(entity)}^sys_created_on>={queries.stamp(since)}^"
     found: set[str] = set()
@@ -106,8 +99,8 @@ def _deleted(instance: Instance, entity: str, since: datetime) -> list[Hint]:
         for leaf in drain(Query(instance, shape, _DELETE_COLUMNS, filtered, instance.config.page_size, by_time=True)):
             found |= {str(row["documentkey"]) for row in leaf.answer.rows if row.get("documentkey")}
     except (Forbidden, TableAbsent):
-        return []
-    return [Hint(Source.SERVICENOW, entity, key) for key in sorted(found) if columns.SYS_ID.fullmatch(key)]
+        return set()
+    return {key for key in found if columns.SYS_ID.fullmatch(key)}
 
 
 def _key(shape: Shape, row: Mapping[str, Any]) -> Key:
