@@ -22,12 +22,15 @@ STATUS: Mapping[Code, int] = {
     Code.RETENTION_HOLD: 409,
     Code.SOD_VIOLATION: 403,
     Code.STATE_CONFLICT: 409,
+    Code.THROTTLED: 429,
     Code.TIMEOUT: 504,
     Code.UNAUTHENTICATED: 401,
     Code.UNSUPPORTED_MEDIA_TYPE: 415,
+    Code.URL_TOO_LONG: 414,
 }
 HEADERS: Mapping[int, Mapping[str, str]] = {
     401: {"www-authenticate": 'Bearer error="invalid_token"'},
+    429: {"retry-after": "1"},
     503: {"retry-after": "5"},
 }
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from engine.refusal import Code, Refused
 from engine.words import Role
@@ -61,6 +62,14 @@ class VendorSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """Query points that one caller may hold ready, and how many come back in a second."""
+
+    points: int = 50_000
+    per_second: int = 500
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that differs between two installations. `database_url` empty means the embedded server."""
 
@@ -73,6 +82,9 @@ class Settings:
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
     frame_ancestors: tuple[str, ...] = ()
     introspection: bool = True
+    ad_hoc: bool = True  # whether GraphQL answers texts that were not registered
+    budget: Budget = Budget()  # of everybody who has none of his own
+    own_budgets: tuple[tuple[UUID, Budget], ...] = ()  # of service accounts, by the id that their tokens name
     writeback: tuple[str, ...] = ("servicenow.table", "jira.property")
     servicenow: ServiceNowSettings = ServiceNowSettings()
     jira: JiraSettings = JiraSettings()
@@ -102,6 +114,9 @@ def read(environ: Mapping[str, str]) -> Settings:
         frame_ancestors=take("FRAME_ANCESTORS", origins, ()),
         writeback=take("WRITEBACK", _writeback, ("servicenow.table", "jira.property")),
         introspection=take("GRAPHQL_INTROSPECTION", _yes, environment is Environment.DEVELOPMENT),
+        ad_hoc=take("GRAPHQL_AD_HOC", _yes, True),
+        budget=take("GRAPHQL_BUDGET", _budget, Budget()),
+        own_budgets=take("GRAPHQL_OWN_BUDGETS", _own_budgets, ()),
         servicenow=ServiceNowSettings(
             url=take("SERVICENOW_URL", _web_address, ""),
             user=take("SERVICENOW_USER", str, ""),
@@ -225,6 +240,21 @@ def _named(text: str) -> dict[str, str]:
 
 def _feeds(text: str) -> dict[str, str]:
     return {name: _web_address(url) for name, url in _named(text).items()}
+
+
+def _budget(text: str) -> Budget:
+    """`points/per second`."""
+    found = re.fullmatch(r"([0-9]{1,10})/([0-9]{1,10})", text.strip())
+    points, per_second = (int(each) for each in found.groups()) if found else (0, 0)
+    if not (0 < points < 2**31 and 0 < per_second < 2**31):
+        raise ValueError("it is written like 50000/500: the points of a full budget, and how many a second gives back")
+    return Budget(points, per_second)
+
+
+def _own_budgets(text: str) -> tuple[tuple[UUID, Budget], ...]:
+    """`id=points/per second`, several with commas between them."""
+    pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
+    return tuple((UUID(who.strip()), _budget(said)) for who, _, said in pairs)
 
 
 def _writeback(text: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from graphql.validation import NoSchemaIntrospectionCustomRule
 
 from api.graphql.limits import ERRORS_MAX, TOKENS_MAX, DocumentSize, too_complex
 from api.graphql.served import CORE
+from engine.refusal import Code, Refused
 
 RULES = (*specified_rules, DocumentSize)
 CACHED_MAX = 512
@@ -23,6 +24,11 @@ class Document:
 
     ast: DocumentNode
     errors: tuple[GraphQLError, ...]
+
+
+def registered(document_id: str) -> str:
+    """The text behind an id. No document is registered yet, so there is none."""
+    raise Refused(Code.DOCUMENT_NOT_FOUND, "No document is registered under this id.", "Send the text as `query`.")
 
 
 @lru_cache(CACHED_MAX)

@@ -1,6 +1,7 @@
 """One GraphQL operation, from its text to an answer that gives nothing away.
 
-Decides: the order parse, validate, price, execute. An answer without `data` was not executed.
+Decides: the order parse, validate, price, execute. An answer without `data` was not executed. Refuses: texts that were
+not registered where the settings close them, and a mutation that came by a method for reading.
 """
 
 from collections.abc import Mapping
@@ -8,23 +9,33 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from graphql import DocumentNode, ExecutionResult, GraphQLError, OperationDefinitionNode, execute, get_operation_ast
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    OperationDefinitionNode,
+    OperationType,
+    execute,
+    get_operation_ast,
+)
 
 from api.graphql.context import Context
-from api.graphql.documents import prepared
+from api.graphql.documents import prepared, registered
 from api.graphql.errors import said
 from api.graphql.price import PRICE_MAX, price
 from api.graphql.served import CORE
-from engine.refusal import Refused
+from engine.refusal import Code, Refused
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a caller sent, after its form was checked."""
 
-    query: str
+    query: str | None
     variables: Mapping[str, Any]
     operation_name: str | None = None
+    document_id: str | None = None  # of a registered document, where there is no `query`
+    reads_only: bool = False  # it came by a method that promises to change nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +59,13 @@ async def answer(request: Request, context: Context, *, planned: bool = True) ->
     request_id = context.reading.viewer.request_id
     extensions: dict[str, Any] = {"requestId": request_id}
     try:
-        document = prepared(request.query, context.house.settings.introspection)
+        document = prepared(_text(request, context), context.house.settings.introspection)
         if document.errors:
             return Answer(None, [said(error, request_id) for error in document.errors], extensions)
-        cost = price(CORE, document.ast, _operation(document.ast, request.operation_name), request.variables)
+        operation = _operation(document.ast, request.operation_name)
+        if request.reads_only and operation.operation is OperationType.MUTATION:
+            raise Refused(Code.METHOD_NOT_ALLOWED, "A mutation does not come by GET.", "Send it by POST.")
+        cost = price(CORE, document.ast, operation, request.variables)
     except (GraphQLError, Refused) as no:
         return Answer(None, [said(no, request_id)], extensions)
     extensions["cost"] = {"requested": cost, "maximum": PRICE_MAX}
@@ -67,6 +81,14 @@ async def answer(request: Request, context: Context, *, planned: bool = True) ->
     # Errors without a place in the answer are about the request: it was not executed.
     executed = done.data is not None or any(error.path for error in done.errors or ())
     return Answer(orjson.dumps(done.data) if executed else None, errors, extensions)
+
+
+def _text(request: Request, context: Context) -> str:
+    if request.query is None:
+        return registered(request.document_id or "")
+    if not context.house.settings.ad_hoc:
+        raise Refused(Code.DOCUMENT_NOT_FOUND, "Only registered documents are answered here.", "Send a `documentId`.")
+    return request.query
 
 
 def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

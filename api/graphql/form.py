@@ -1,10 +1,14 @@
-"""The form in which an operation arrives: one JSON object in the body of a POST.
+"""The form in which an operation arrives: one JSON object in the body of a POST, or the query string of a GET.
 
-Refuses: other media types (415), bodies over 256 KiB (413), lists of operations, what is not JSON or not an object with
-`query` (400).
+Decides: which of its parts must stand there: the text (`query`) or the id of a registered document (`documentId`), and
+`variables`, `operationName`, `extensions` beside it. In a query string the maps are JSON text.
+Refuses: other media types and encodings (415), bodies over 256 KiB (413), query strings over 8 KiB (414), lists of
+operations, what is not JSON or has parts of another kind (400).
 """
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 from starlette.requests import Request
@@ -14,33 +18,72 @@ from api.graphql.media import PLAIN
 from engine.refusal import Code, Refused
 
 BODY_MAX_BYTES = 256 * 1024
+QUERY_STRING_MAX_BYTES = 8 * 1024
+PARAMETERS_MAX = 16
+ASKED_BY_URL = ("GET", "HEAD")
+MAPS = ("variables", "extensions")
 
 
 async def read(request: Request) -> execution.Request:
-    """The operation in the body; refuses every other form."""
+    """The operation that the request asks for; refuses every other form."""
+    if len(request.scope["query_string"]) > QUERY_STRING_MAX_BYTES:
+        raise Refused(Code.URL_TOO_LONG, "The query string is longer than 8 KiB.", "Ask by POST.")
+    by_url = request.method in ASKED_BY_URL
+    parts = _of_url(request) if by_url else await _of_body(request)
+    query, document_id = parts.get("query"), parts.get("documentId")
+    if (query is None) == (document_id is None):
+        raise _bad("Neither or both of `query` and `documentId` are given.")
+    if not isinstance(query, str | None) or "\0" in (query or ""):
+        raise _bad("`query` is not text.")
+    if not isinstance(document_id, str | None):
+        raise _bad("`documentId` is not text.")
+    for part in MAPS:
+        if not isinstance(parts.get(part), dict | None):
+            raise _bad(f"`{part}` is not an object.")
+    if not isinstance(parts.get("operationName"), str | None):
+        raise _bad("`operationName` is not text.")
+    name = parts.get("operationName") or None
+    return execution.Request(query, parts.get("variables") or {}, name, document_id, reads_only=by_url)
+
+
+def _of_url(request: Request) -> Mapping[str, Any]:
+    try:
+        text = request.scope["query_string"].decode("ascii")
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=PARAMETERS_MAX)
+    except ValueError:
+        raise _bad("The query string is not UTF-8 in percent encoding, or has too many parameters.") from None
+    parts: dict[str, Any] = dict(pairs)
+    if len(parts) < len(pairs):
+        raise _bad("A parameter stands twice in the query string.")
+    for name in MAPS:
+        if name in parts:
+            parts[name] = _json(parts[name].encode(), f"`{name}` is not JSON.") if parts[name] else None
+    return parts
+
+
+async def _of_body(request: Request) -> Mapping[str, Any]:
     kind, _, parameters = request.headers.get("content-type", "").partition(";")
     charset = parameters.replace('"', "").strip().lower()
     if kind.strip().lower() != PLAIN or charset not in ("", "charset=utf-8"):
         raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "The body is not application/json.", f"Send {PLAIN} in UTF-8.")
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "The body is encoded.", "Send it as it is, without compression.")
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > BODY_MAX_BYTES:
             raise Refused(Code.INPUT_TOO_LARGE, "The body is larger than 256 KiB.", "Ask for less at a time.")
-    try:
-        found: Any = orjson.loads(bytes(body))
-    except orjson.JSONDecodeError:
-        raise _bad("The body is not JSON.") from None
+    found = _json(bytes(body), "The body is not JSON.")
     if not isinstance(found, dict):
         raise _bad("The body is not one JSON object; lists of operations are not taken.")
-    query, variables, name = found.get("query"), found.get("variables"), found.get("operationName")
-    if not isinstance(query, str) or "\0" in query:
-        raise _bad("`query` is missing or not text.")
-    if not isinstance(variables, dict | None):
-        raise _bad("`variables` is not an object.")
-    if not isinstance(name, str | None) or not isinstance(found.get("extensions"), dict | None):
-        raise _bad("`operationName` is not text, or `extensions` is not an object.")
-    return execution.Request(query, variables or {}, name or None)
+    return found
+
+
+def _json(text: bytes, otherwise: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise _bad(otherwise) from None
 
 
 def _bad(what: str) -> Refused:

@@ -1,4 +1,4 @@
-"""/graphql over HTTP, as the GraphQL over HTTP draft has it: POST with JSON, one operation a request.
+"""/graphql over HTTP, as the GraphQL over HTTP draft has it: POST with JSON, GET for reading, one operation a request.
 
 Decides: who may ask (a token, somebody who is here), how long an answer may take, and that no more requests work at a
 time than there are connections for reading (503). form.py reads the request, media.py chooses type and status.
@@ -17,6 +17,7 @@ from api.graphql.reading import Reading
 from api.house import House
 from engine.refusal import Code, Refused
 
+METHODS = ("GET", "HEAD", "POST")
 REQUEST_SECONDS = 10
 TOGETHER_MAX = 4  # one less than the pool of the store: the rest of the house reads too
 WAIT_SECONDS = 2
@@ -27,12 +28,12 @@ def route(house: House) -> Route:
     turns = asyncio.Semaphore(TOGETHER_MAX)
 
     async def endpoint(request: Request) -> Response:
-        if request.method != "POST":
-            no = Refused(Code.METHOD_NOT_ALLOWED, "GraphQL is asked by POST here.", "Send the operation by POST.")
-            return refusals.answer(no, request_id_of(request), {"allow": "POST"})
+        if request.method not in METHODS:
+            no = Refused(Code.METHOD_NOT_ALLOWED, "GraphQL is asked by POST or GET.", "Send the operation by POST.")
+            return refusals.answer(no, request_id_of(request), media.ALLOW)
         token = identity.bearer(request.scope["headers"])
         claims = identity.verify(token, trust, house.clock())
-        kind = media.accepted(request.headers.get("accept", ""))
+        kind = media.accepted(",".join(request.headers.getlist("accept")))
         async with asyncio.timeout(REQUEST_SECONDS):
             asked = await form.read(request)
             try:
@@ -45,7 +46,7 @@ def route(house: House) -> Route:
                 turns.release()
         return media.response(kind, found)
 
-    return Route("/graphql", endpoint, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+    return Route("/graphql", endpoint, methods=[*METHODS, "PUT", "PATCH", "DELETE", "OPTIONS"])
 
 
 async def answer(house: House, claims: identity.Claims, asked: execution.Request, request_id: str) -> execution.Answer:

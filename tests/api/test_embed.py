@@ -2,16 +2,12 @@
 
 import asyncio
 import re
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from sqlalchemy import insert, text
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -29,6 +25,7 @@ from schema.store import SYSTEM, DbRole, Viewer
 from schema.tables.scores import AttributionSplit, Score
 from tests.api.browser import CHROMIUM, browser
 from tests.api.conftest import Asking
+from tests.api.listening import free_port, served
 from tests.api.small_house import CYCLE, NOW, key, person
 
 HOST = "http://127.0.0.1:9321"  # the origin on the tenant's list
@@ -154,26 +151,6 @@ const say = (words) => document.querySelector('ol').append(line(words));
 document.querySelector('score-card').tokenProvider = async () => (await (await fetch('/token')).json()).token;
 addEventListener('message', (event) => say(`${{event.origin}} ${{JSON.stringify(event.data)}}`));
 </script>"""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@asynccontextmanager
-async def served(app: Any, port: int) -> AsyncIterator[None]:
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", server_header=False)
-    server = uvicorn.Server(config)
-    running = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.05)
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await running
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")

@@ -2,19 +2,23 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+from graphql import ExecutionResult
 from sqlalchemy import text
 
 from api.graphql import documents
 from api.graphql.price import PRICE_MAX
-from tests.api.conftest import Asking
+from api.house import House
+from tests.api.conftest import Asking, asking
 
 RESPONSE = "application/graphql-response+json"
 PLAIN = "application/json"
 GOOD = '{"query": "{ __typename }"}'
+GOOD_TEXT = "{ __typename }"
 
 
 async def send(ask: Asking, body: str | bytes, method: str = "POST", **headers: str) -> httpx.Response:
@@ -37,6 +41,16 @@ def asked(query: str, **variables: Any) -> str:
         (f"{PLAIN};q=0.5, {RESPONSE}", RESPONSE),
         (f"{PLAIN}, {RESPONSE}", PLAIN),
         (f"text/html, {RESPONSE};q=0.1", RESPONSE),
+        ("", PLAIN),
+        (f"{RESPONSE}, */*;q=0.5", RESPONSE),
+        (f"*/*;q=0.5, {RESPONSE};q=0.1", PLAIN),
+        (f"*/*, {PLAIN};q=0", RESPONSE),
+        (f"*/*, {PLAIN};q=0.9", RESPONSE),
+        (f"{RESPONSE};q=0.8, {PLAIN};q=0.81", PLAIN),
+        (f"application/*;q=0.1, */*;q=1, {RESPONSE};q=0.2", RESPONSE),
+        (f"{PLAIN};q=2, {RESPONSE};q=0.1", RESPONSE),
+        (f"{PLAIN};q=nan, {RESPONSE};q=0.1", RESPONSE),
+        (f"{RESPONSE.upper()}; charset=utf-8;Q=1", RESPONSE),
     ],
 )
 async def test_the_answer_comes_in_an_accepted_type(ask: Asking, accept: str, kind: str) -> None:
@@ -87,10 +101,18 @@ async def test_what_was_executed_is_200_even_with_errors(ask: Asking) -> None:
         (GOOD, {"content_type": "text/plain"}, 415, "UNSUPPORTED_MEDIA_TYPE"),
         (GOOD, {"content_type": "application/json; charset=latin-1"}, 415, "UNSUPPORTED_MEDIA_TYPE"),
         (GOOD, {"content_type": "application/x-www-form-urlencoded"}, 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (GOOD, {"content_type": ""}, 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (GOOD, {"content_type": "application/graphql"}, 415, "UNSUPPORTED_MEDIA_TYPE"),
+        (GOOD, {"content_encoding": "gzip"}, 415, "UNSUPPORTED_MEDIA_TYPE"),
         (GOOD, {"accept": "text/html"}, 406, "NOT_ACCEPTABLE"),
         (GOOD, {"accept": f"{PLAIN};q=0"}, 406, "NOT_ACCEPTABLE"),
+        (GOOD, {"accept": f"*/*;q=0, {PLAIN};q=0"}, 406, "NOT_ACCEPTABLE"),
+        (GOOD, {"accept": "application/json5, text/*"}, 406, "NOT_ACCEPTABLE"),
         (GOOD, {"authorization": "Bearer x.y.z"}, 401, "UNAUTHENTICATED"),
         ("{", {}, 400, "BAD_INPUT"),
+        ("", {}, 400, "BAD_INPUT"),
+        ('{"query": "{ __typename }", "documentId": "x"}', {}, 400, "BAD_INPUT"),
+        ('{"documentId": 1}', {}, 400, "BAD_INPUT"),
         ("[" + GOOD + "]", {}, 400, "BAD_INPUT"),
         ("{}", {}, 400, "BAD_INPUT"),
         ('{"query": 1}', {}, 400, "BAD_INPUT"),
@@ -112,12 +134,106 @@ async def test_malformed_requests(
     assert (await send(ask, GOOD)).status_code == 200
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
-async def test_only_post_asks(ask: Asking, method: str) -> None:
-    answer = await send(ask, "", method=method)
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
+async def test_only_post_and_get_ask(ask: Asking, method: str) -> None:
+    answer = await send(ask, GOOD, method=method)
     assert answer.status_code == 405
-    assert answer.headers["allow"] == "POST"
+    assert answer.headers["allow"] == "GET, HEAD, POST"
 
+
+# --- by GET ----------------------------------------------------------------------------------------------------------
+
+TWO = "query A { __typename } query B($id: ID!) { node(id: $id) { id } }"
+
+
+async def get(ask: Asking, method: str = "GET", accept: str = RESPONSE, **parameters: str) -> httpx.Response:
+    headers = {"authorization": f"Bearer {ask.token('ana')}", "accept": accept}
+    return await ask.client.request(method, "/graphql", params=parameters, headers=headers)
+
+
+async def test_what_only_reads_may_come_by_get(ask: Asking) -> None:
+    ana = (await ask("ana", "{ viewer { person { id } } }"))["viewer"]["person"]["id"]  # type: ignore[index]
+    answer = await get(ask, query=TWO, operationName="B", variables=json.dumps({"id": ana}), extensions="{}")
+    assert (answer.status_code, answer.json()["data"]) == (200, {"node": {"id": ana}})
+    assert (await get(ask, query=GOOD_TEXT, operationName="", variables="")).json()["data"] == {"__typename": "Query"}
+    head = await get(ask, "HEAD", query=GOOD_TEXT)
+    assert (head.status_code, head.headers["content-type"]) == (200, f"{RESPONSE}; charset=utf-8")
+
+
+@pytest.mark.parametrize("accept", [RESPONSE, PLAIN, "*/*"])
+async def test_a_mutation_does_not_come_by_get(ask: Asking, accept: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither alone nor chosen by name; and by POST the same operation is let through."""
+    ran: list[object] = []
+    monkeypatch.setattr("api.graphql.execution.execute", lambda *a, **k: ran.append(a) or ExecutionResult({}))
+    mutation = "mutation M { __typename } query Q { __typename }"
+    for parameters in ({"query": "mutation { __typename }"}, {"query": mutation, "operationName": "M"}):
+        answer = await get(ask, accept=accept, **parameters)
+        assert answer.status_code == 405
+        assert answer.headers["allow"] == "GET, HEAD, POST"
+        assert answer.json()["errors"][0]["extensions"]["code"] == "METHOD_NOT_ALLOWED"
+        assert not ran
+    assert (await send(ask, json.dumps({"query": mutation, "operationName": "M"}))).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query_string", "status", "code"),
+    [
+        ("", 400, "BAD_INPUT"),
+        ("query=", 400, "DOCUMENT_INVALID"),
+        ("query=%7B", 400, "DOCUMENT_INVALID"),
+        ("variables=%7B%7D", 400, "BAD_INPUT"),
+        ("query=%7B__typename%7D&query=%7B__typename%7D", 400, "BAD_INPUT"),
+        ("query=%7B__typename%7D&variables=%7B", 400, "BAD_INPUT"),
+        ("query=%7B__typename%7D&variables=%5B%5D", 400, "BAD_INPUT"),
+        ("query=%7B__typename%7D&extensions=1", 400, "BAD_INPUT"),
+        ("query=%FF", 400, "BAD_INPUT"),
+        ("query=%00", 400, "BAD_INPUT"),
+        ("query=%7B__typename%7D&documentId=x", 400, "BAD_INPUT"),
+        ("&".join(f"p{n}=1" for n in range(17)), 400, "BAD_INPUT"),
+        ("query=%7B__typename%7D&x=" + "y" * 8166, 200, None),
+        ("query=%7B__typename%7D&x=" + "y" * 8168, 414, "URL_TOO_LONG"),
+    ],
+)
+async def test_query_strings(ask: Asking, query_string: str, status: int, code: str | None) -> None:
+    headers = {"authorization": f"Bearer {ask.token('ana')}", "accept": RESPONSE}
+    answer = await ask.client.get(f"/graphql?{query_string}", headers=headers)
+    body = answer.json()
+    said = body.get("code") or next((error["extensions"]["code"] for error in body.get("errors", [])), None)
+    assert (answer.status_code, said) == (status, code)
+
+
+async def test_who_asks_by_get_needs_a_token_too(ask: Asking) -> None:
+    assert (await ask.client.get("/graphql", params={"query": GOOD_TEXT})).status_code == 401
+    in_the_url = {"query": GOOD_TEXT, "access_token": ask.token("ana")}
+    assert (await ask.client.get("/graphql", params=in_the_url)).status_code == 401
+
+
+# --- documents by their id -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("accept", [RESPONSE, PLAIN])
+@pytest.mark.parametrize("document_id", ["sha256:" + "0" * 64, "sha256:short", "", "x"])
+async def test_an_unknown_document_is_one_error(ask: Asking, document_id: str, accept: str) -> None:
+    body = json.dumps({"documentId": document_id, "variables": {}})
+    for answer in (await send(ask, body, accept=accept), await get(ask, accept=accept, documentId=document_id)):
+        assert answer.status_code == 400
+        [error] = answer.json()["errors"]
+        assert error["extensions"]["code"] == "DOCUMENT_NOT_FOUND"
+        assert "data" not in answer.json()
+
+
+async def test_texts_can_be_closed(house: House, ask: Asking) -> None:
+    """Then nothing that was not registered is answered, and whether it would have been right is not said."""
+    closed = replace(house, settings=replace(house.settings, ad_hoc=False))
+    async with asking(closed) as strict:
+        for text_ in (GOOD_TEXT, "{", "{ notAField }"):
+            for answer in (await send(strict, asked(text_)), await get(strict, query=text_)):
+                assert answer.status_code == 400
+                assert answer.json()["errors"][0]["extensions"]["code"] == "DOCUMENT_NOT_FOUND"
+    assert (await send(ask, GOOD)).status_code == 200
+
+
+# --- limits ----------------------------------------------------------------------------------------------------------
 
 DEEP = "{ viewer { person " + "{ manager " * 9 + "{ name }" + " }" * 9 + " } }"
 FRAGMENTS = " ".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(60))
