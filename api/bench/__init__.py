@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from api.bench import intake, live, mirror
+from api.bench import intake, live, mirror, reads
 
 # Each takes those of `rounds`, `seconds`, `records` and `revisions` that it names, all with defaults. Progress goes to
 # stderr.
@@ -11,4 +11,5 @@ BENCHES: dict[str, Callable[..., dict[str, Any]]] = {
     "intake": intake.run,
     "live": live.run,
     "mirror": mirror.run,
+    "reads": reads.run,
 }

