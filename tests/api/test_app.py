@@ -94,6 +94,21 @@ async def test_nothing_but_refusals_leaves(
 
 
 def test_every_code_has_a_status() -> None:
-    assert {refusals.status_of(code) for code in Code} <= {400, 401, 403, 404, 405, 406, 409, 413, 415, 500, 503, 504}
+    assert {refusals.status_of(code) for code in Code} <= {
+        400,
+        401,
+        403,
+        404,
+        405,
+        406,
+        409,
+        413,
+        414,
+        415,
+        429,
+        500,
+        503,
+        504,
+    }
     assert refusals.status_of(Code.UNAUTHENTICATED) == 401
     assert refusals.status_of(Code.PLAN_INVALID) == 400

@@ -9,7 +9,7 @@ OPEN_ENDS = re.compile(r"\b(TO" r"DO|FIX" r"ME)\b|(#|//|--).*\bXX" r"X\b")
 BARE_IGNORE = re.compile(r"#\s*type:\s*ignore(?!\[)")
 BARE_NOQA = re.compile(r"#\s*(ruff:\s*)?noqa(?!:)", re.IGNORECASE)
 MACHINE = re.compile(r"(?<![\w.])/(work|root|home/[a-z]+)/")
-GENERATED = {"uv.lock", "LICENSE"}
+GENERATED = {"uv.lock", "LICENSE", "graphiql.js"}
 
 
 def lines(root: Path, files: list[Path]) -> list[tuple[str, str]]:
