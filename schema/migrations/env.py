@@ -5,7 +5,7 @@ from sqlmodel import SQLModel
 
 import schema.tables  # noqa: F401 - completes the metadata
 
-SCHEMAS = {"access", "audit", "inbox", "ledger", "mirror", "ops", "pay", "score"}
+SCHEMAS = {"access", "audit", "feed", "inbox", "ledger", "mirror", "ops", "pay", "score"}
 
 
 def ours(name: str | None, kind: str, parents: object) -> bool:

@@ -93,11 +93,11 @@ declare
   p record;
 begin
   for p in select schemaname, tablename, policyname from pg_policies
-            where schemaname in ('access', 'audit', 'inbox', 'ledger', 'mirror', 'ops', 'pay', 'score') loop
+            where schemaname in ('access', 'audit', 'feed', 'inbox', 'ledger', 'mirror', 'ops', 'pay', 'score') loop
     execute format('drop policy %I on %I.%I', p.policyname, p.schemaname, p.tablename);
   end loop;
   for t in select schemaname, tablename from pg_tables
-            where schemaname in ('access', 'audit', 'inbox', 'ledger', 'mirror', 'ops', 'pay', 'score')
+            where schemaname in ('access', 'audit', 'feed', 'inbox', 'ledger', 'mirror', 'ops', 'pay', 'score')
               and tablename <> 'security_digest' loop
     execute format('revoke all on %I.%I from evenhand_app, evenhand_intake, evenhand_worker, evenhand_pay,
                     evenhand_sequencer, public', t.schemaname, t.tablename);

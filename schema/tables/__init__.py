@@ -1,7 +1,21 @@
 """The tables, by group. Importing this module makes SQLModel.metadata complete."""
 
-from schema.tables import access, audit, documents, feeds, inbox, mirror, money, operations, revisions, scores
+from schema.tables import (
+    access,
+    audit,
+    changes,
+    documents,
+    exports,
+    feeds,
+    inbox,
+    mirror,
+    money,
+    operations,
+    revisions,
+    scores,
+)
 
 __all__ = [
-    "access", "audit", "documents", "feeds", "inbox", "mirror", "money", "operations", "revisions", "scores",
+    "access", "audit", "changes", "documents", "exports", "feeds", "inbox", "mirror", "money", "operations",
+    "revisions", "scores",
 ]  # fmt: skip

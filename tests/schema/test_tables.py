@@ -16,7 +16,7 @@ import schema.tables  # noqa: F401 - completes the metadata
 from schema.embedded import Server
 from schema.store import HERE, DbRole, async_url, migrate
 
-OURS = ["access", "audit", "inbox", "ledger", "mirror", "ops", "pay", "score"]
+OURS = ["access", "audit", "feed", "inbox", "ledger", "mirror", "ops", "pay", "score"]
 SERVICE_ROLES = [role.value for role in DbRole]
 COLUMNS = """select table_schema, table_name, column_name, data_type, is_nullable, numeric_precision, numeric_scale,
                     character_maximum_length, is_identity, identity_generation, column_default

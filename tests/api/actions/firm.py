@@ -260,7 +260,7 @@ class Firm:
         return {row[0]: row[1] for row in await self.rows(" union all ".join(map(each.format, tables)))}
 
 
-SCHEMAS = ["access", "audit", "ledger", "mirror", "ops", "pay", "score"]
+SCHEMAS = ["access", "audit", "feed", "ledger", "mirror", "ops", "pay", "score"]
 PLACES = ("audit.pending", "audit.seq", "audit.tree_head", "audit.note_line")  # the sequencer moves these by itself
 
 
