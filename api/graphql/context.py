@@ -1,9 +1,10 @@
 """What resolvers may reach: the house, and this request's reading. Nothing is shared between requests."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from strawberry.types import Info
 
+from api.graphql.bucket import Free, Purse
 from api.graphql.reading import Reading
 from api.house import House
 
@@ -12,6 +13,7 @@ from api.house import House
 class Context:
     house: House
     reading: Reading
+    purse: Purse | Free = field(default_factory=Free)  # what the operation is paid from
 
 
 Asked = Info[Context, None]

@@ -12,6 +12,7 @@ from typing import Any
 from graphql import GraphQLError
 from sqlalchemy.exc import DBAPIError
 
+from api.graphql.bucket import Throttled
 from engine.refusal import Code, Refused
 
 SUGGESTION = re.compile(r" Did you mean .*", re.DOTALL)
@@ -28,6 +29,8 @@ def said(no: GraphQLError | Refused, request_id: str) -> dict[str, Any]:
     message = SUGGESTION.sub("", error.message)
     if isinstance(cause, Refused):
         message, extensions = cause.what, {"code": cause.code.value, "fix": cause.fix}
+        if isinstance(cause, Throttled):
+            extensions["retryAfterSeconds"] = cause.after_seconds
     elif isinstance(cause, DBAPIError) and getattr(cause.orig, "sqlstate", "") == QUERY_CANCELED:
         message = "Reading took too long."
         extensions = {"code": Code.TIMEOUT.value, "fix": "Ask for smaller pages or fewer fields."}

@@ -1,11 +1,12 @@
 """One GraphQL operation, from its text to an answer that gives nothing away.
 
-Decides: the order parse, validate, price, execute. An answer without `data` was not executed. Refuses: texts that were
-not registered where the settings close them, and a mutation that came by a method for reading.
+Decides: the order parse, validate, price, pay, execute. An answer without `data` was not executed. Refuses: texts that
+were not registered where the settings close them, and a mutation that came by a method for reading.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -18,11 +19,13 @@ from graphql import (
     execute,
     get_operation_ast,
 )
+from graphql.execution.values import get_variable_values
 
 from api.graphql.context import Context
-from api.graphql.documents import prepared, registered
+from api.graphql.documents import CACHED_MAX, Document, prepared, registered
 from api.graphql.errors import said
-from api.graphql.price import PRICE_MAX, price
+from api.graphql.limits import ANSWER_MAX_BYTES, too_large
+from api.graphql.price import PRICE_MAX, Prices, within
 from api.graphql.served import CORE
 from engine.refusal import Code, Refused
 
@@ -57,7 +60,7 @@ class Answer:
 async def answer(request: Request, context: Context, *, planned: bool = True) -> Answer:
     """The response of one operation. Without `planned` the standard execution answers whatever is asked."""
     request_id = context.reading.viewer.request_id
-    extensions: dict[str, Any] = {"requestId": request_id}
+    extensions: dict[str, Any] = {"requestId": request_id, "cost": context.purse.standing().cost(0)}
     try:
         document = prepared(_text(request, context), context.house.settings.introspection)
         if document.errors:
@@ -65,10 +68,11 @@ async def answer(request: Request, context: Context, *, planned: bool = True) ->
         operation = _operation(document.ast, request.operation_name)
         if request.reads_only and operation.operation is OperationType.MUTATION:
             raise Refused(Code.METHOD_NOT_ALLOWED, "A mutation does not come by GET.", "Send it by POST.")
-        cost = price(CORE, document.ast, operation, request.variables)
+        cost = prices(document, request.operation_name).of(coerced(operation, request.variables))
+        extensions["cost"] = context.purse.standing().cost(cost)
+        extensions["cost"] = (await context.purse.pay(within(cost, PRICE_MAX))).cost(cost)
     except (GraphQLError, Refused) as no:
         return Answer(None, [said(no, request_id)], extensions)
-    extensions["cost"] = {"requested": cost, "maximum": PRICE_MAX}
     result = execute(
         CORE,
         document.ast,
@@ -80,7 +84,29 @@ async def answer(request: Request, context: Context, *, planned: bool = True) ->
     errors = [said(error, request_id) for error in done.errors or ()]
     # Errors without a place in the answer are about the request: it was not executed.
     executed = done.data is not None or any(error.path for error in done.errors or ())
-    return Answer(orjson.dumps(done.data) if executed else None, errors, extensions)
+    if not executed:
+        return Answer(None, errors, extensions)
+    return fitting(Answer(orjson.dumps(done.data), errors, extensions), request_id)
+
+
+def fitting(found: Answer, request_id: str) -> Answer:
+    """The answer, or the refusal of one that is too large to be sent."""
+    if len(found.data or b"") <= ANSWER_MAX_BYTES:
+        return found
+    return Answer(b"null", [said(too_large(), request_id)], found.extensions)
+
+
+@lru_cache(CACHED_MAX)
+def prices(document: Document, name: str | None) -> Prices:
+    return Prices(CORE, document.ast, _operation(document.ast, name))
+
+
+def coerced(operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values as they will be used: with the operation's own defaults, 200.0 as 200. Wrong ones are refused."""
+    given = get_variable_values(CORE, operation.variable_definitions or (), dict(variables), max_errors=1)
+    if isinstance(given, list):
+        raise given[0]
+    return given.coerced
 
 
 def _text(request: Request, context: Context) -> str:

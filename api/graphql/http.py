@@ -1,7 +1,7 @@
 """/graphql over HTTP, as the GraphQL over HTTP draft has it: POST with JSON, GET for reading, one operation a request.
 
-Decides: who may ask (a token, somebody who is here), how long an answer may take, and that no more requests work at a
-time than there are connections for reading (503). form.py reads the request, media.py chooses type and status.
+Decides: who may ask (a token, somebody who is here), and how long an answer may take. form.py reads the request,
+turns.py says whose turn it is, bucket.py what he may ask, media.py chooses type and status.
 """
 
 import asyncio
@@ -12,20 +12,21 @@ from starlette.routing import Route
 
 from api import identity, refusals
 from api.graphql import execution, form, media
+from api.graphql.bucket import Buckets
 from api.graphql.context import Context
 from api.graphql.reading import Reading
+from api.graphql.turns import Turns
 from api.house import House
 from engine.refusal import Code, Refused
 
 METHODS = ("GET", "HEAD", "POST")
 REQUEST_SECONDS = 10
 TOGETHER_MAX = 4  # one less than the pool of the store: the rest of the house reads too
-WAIT_SECONDS = 2
 
 
 def route(house: House) -> Route:
     trust = identity.access_trust(house.signer)
-    turns = asyncio.Semaphore(TOGETHER_MAX)
+    turns, buckets = Turns(TOGETHER_MAX), Buckets(house.store, house.settings)
 
     async def endpoint(request: Request) -> Response:
         if request.method not in METHODS:
@@ -36,25 +37,21 @@ def route(house: House) -> Route:
         kind = media.accepted(",".join(request.headers.getlist("accept")))
         async with asyncio.timeout(REQUEST_SECONDS):
             asked = await form.read(request)
-            try:
-                await asyncio.wait_for(turns.acquire(), WAIT_SECONDS)
-            except TimeoutError:
-                raise Refused(Code.DATABASE_UNAVAILABLE, "Too many are reading.", "Try again in a second.") from None
-            try:
-                found = await answer(house, claims, asked, request_id_of(request))
-            finally:
-                turns.release()
+            async with turns.taken(claims.subject):
+                found = await answer(house, buckets, claims, asked, request_id_of(request))
         return media.response(kind, found)
 
     return Route("/graphql", endpoint, methods=[*METHODS, "PUT", "PATCH", "DELETE", "OPTIONS"])
 
 
-async def answer(house: House, claims: identity.Claims, asked: execution.Request, request_id: str) -> execution.Answer:
+async def answer(
+    house: House, buckets: Buckets, claims: identity.Claims, asked: execution.Request, request_id: str
+) -> execution.Answer:
     """The operation's answer for the person whom the claims name, from one snapshot."""
     viewer = identity.subject(claims, request_id)
     async with Reading(house.store, viewer) as reading:
         await identity.require_known(await reading.connection())
-        return await execution.answer(asked, Context(house, reading))
+        return await execution.answer(asked, Context(house, reading, buckets.purse(viewer)))
 
 
 def request_id_of(request: Request) -> str:

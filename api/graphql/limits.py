@@ -20,7 +20,7 @@ from graphql import (
     ValidationRule,
 )
 
-from engine.refusal import Code
+from engine.refusal import Code, Refused
 
 TOKENS_MAX = 1500
 DEPTH_MAX = 10
@@ -29,6 +29,7 @@ ROOT_FIELDS_MAX = 20
 DIRECTIVES_MAX = 20
 DIRECTIVES_ON_FIELD_MAX = 3
 ERRORS_MAX = 5
+ANSWER_MAX_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -115,4 +116,13 @@ class DocumentSize(ValidationRule):
 def too_complex(found: str, most: str, node: Any = None) -> GraphQLError:
     return GraphQLError(
         f"The document has {found}; {most} are allowed.", node, extensions={"code": Code.DOCUMENT_TOO_COMPLEX.value}
+    )
+
+
+def too_large() -> Refused:
+    """The answer to what would be longer than ANSWER_MAX_BYTES."""
+    return Refused(
+        Code.ANSWER_TOO_LARGE,
+        f"The answer is larger than {ANSWER_MAX_BYTES // 1024**2} MiB.",
+        "Ask for smaller pages, or for all of it by a bulk export (startBulkExport).",
     )

@@ -2,7 +2,7 @@
 
 Decides: `application/graphql-response+json` tells a request that was not executed by 400; `application/json`, also for
 `*/*` and a missing Accept, answers 200 for every well-formed request. A document that nobody registered is 400 in both,
-a mutation by GET 405.
+a mutation by GET 405, an operation beyond the caller's budget 429 with the seconds to wait.
 A type has the q of the most specific range that names it; the highest q wins, then the first listed.
 Refused: an Accept that names neither (406).
 """
@@ -19,7 +19,11 @@ RESPONSE = "application/graphql-response+json"
 PLAIN = "application/json"
 RANGES = ("*/*", "application/*")  # a later one is more specific; the whole name of a type is the most
 Q = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
-STATUS_IN_BOTH: Mapping[str, int] = {Code.DOCUMENT_NOT_FOUND.value: 400, Code.METHOD_NOT_ALLOWED.value: 405}
+STATUS_IN_BOTH: Mapping[str, int] = {
+    Code.DOCUMENT_NOT_FOUND.value: 400,
+    Code.METHOD_NOT_ALLOWED.value: 405,
+    Code.THROTTLED.value: 429,
+}
 ALLOW = {"allow": "GET, HEAD, POST"}
 
 
@@ -27,6 +31,8 @@ def response(kind: str, answer: Answer, headers: Mapping[str, str] | None = None
     """The answer of any lane over HTTP. `kind` is what `accepted` chose."""
     status = status_of(kind, answer)
     named = {**(headers or {}), **(ALLOW if status == 405 else {}), "content-type": f"{kind}; charset=utf-8"}
+    if status == 429:
+        named["retry-after"] = str(answer.errors[0]["extensions"]["retryAfterSeconds"])
     return Response(answer.body(), status, named)
 
 

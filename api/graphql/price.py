@@ -1,12 +1,17 @@
-"""What an operation costs, before it runs: the number of objects that the asked sizes allow.
+"""What an operation costs, before it runs: the number of objects that the asked sizes allow. A client can compute it.
 
-A page costs 1 + size x (1 + its content), a list with a limit likewise, any other object 1 + its content, a leaf 0.
-`edges`, `node`, `nodes` and `pageInfo` are free, `totalCount` costs 10, `explain` 50 for each level.
-Refuses operations over 10,000.
+A leaf costs 0, an object 1 and its content, a list with a size (`limit`, `ids`) size x (1 + content), a connection
+1 + page x (1 + content). `edges`, `node`, `nodes` and `pageInfo` cost nothing of their own, `totalCount` 10. Where a
+thing may be of several types, the dearest counts. What has to be computed has a price in DECLARED, a mutation costs 10
+and its selection. A field that @skip or @include leave out costs nothing, and neither do fields that begin with __.
+Equal fields side by side are one, as in the answer.
+
+The walk over a document is done once for each set of its conditions; what is left is a sum over the sizes that
+variables give. Refuses: operations over 10,000; over 50,000 where the document is registered.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from graphql import (
@@ -18,117 +23,261 @@ from graphql import (
     GraphQLSchema,
     IntValueNode,
     ListValueNode,
+    NullValueNode,
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
+    Undefined,
     VariableNode,
     get_named_type,
+    is_abstract_type,
 )
-from graphql.execution.values import get_variable_values
+from graphql.utilities.coerce_input_value import coerce_default_value
 
 from engine.refusal import Code, Refused
 
 PRICE_MAX = 10_000
-SIZES = ("first", "last", "limit", "ids")
-PLUMBING = frozenset({"edges", "pageInfo"})
+REGISTERED_PRICE_MAX = 50_000
+SIZES = ("limit", "ids")
+PAGE_SIZES = ("first", "last")
 COUNT_PRICE = 10
-EXPLAIN_PRICE = 50
+MUTATION_PRICE = 10
+SHAPES_MAX = 64
+
+Variables = Mapping[str, Any]
+Formula = Callable[[Variables], int]
+Amount = int | Formula
+Sets = tuple[SelectionSetNode, ...]
+Fields = list[FieldNode]  # of one response key
+# Type and field -> what it costs beside its selection; it may read an argument of the field.
+DECLARED: Mapping[tuple[str, str], Callable[[Callable[[str], Amount]], Amount]] = {
+    ("Query", "explain"): lambda number: times(50, number("depth")),
+    ("AuditRecord", "proof"): lambda _: 10,
+}
+
+
+class Prices:
+    """The prices of one operation of a valid document, for every value of its variables."""
+
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode) -> None:
+        self._parts = schema, document, operation
+        names = (each.variable.name.value for each in operation.variable_definitions or ())
+        self._conditions = tuple(sorted(set(names) & _named_in_conditions(document)))
+        self._formulas: dict[tuple[Any, ...], Formula] = {}
+
+    def formula(self, coerced: Variables) -> Formula:
+        """The price as a function of the sizes; it holds as long as the conditions have the values that they have."""
+        shape = tuple(coerced.get(name) for name in self._conditions)
+        found = self._formulas.get(shape)
+        if found is None:
+            found = formula(*self._parts, coerced)
+            if len(self._formulas) < SHAPES_MAX:
+                self._formulas[shape] = found
+        return found
+
+    def of(self, coerced: Variables) -> int:
+        """The price with these values. Variables are coerced: 200.0 is 200, and what was left out has its default."""
+        return self.formula(coerced)(coerced)
 
 
 def price(
-    schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, variables: Mapping[str, Any]
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    operation: OperationDefinitionNode,
+    coerced: Variables,
+    maximum: int = PRICE_MAX,
 ) -> int:
-    """The price of this operation of a valid document; refuses one over the maximum.
+    """The price where nobody keeps the prices of the document; refuses one over the maximum."""
+    return within(formula(schema, document, operation, coerced)(coerced), maximum)
 
-    Variables count as they will be used: with the operation's own defaults, 200.0 as 200. Wrong ones are refused here.
-    """
-    given = get_variable_values(schema, operation.variable_definitions or (), dict(variables), max_errors=1)
-    if isinstance(given, list):
-        raise given[0]
-    root = schema.mutation_type if operation.operation is OperationType.MUTATION else schema.query_type
-    found = _Prices(schema, document, given.coerced).of(operation.selection_set, root).whole
-    if found > PRICE_MAX:
+
+def within(found: int, maximum: int) -> int:
+    if found > maximum:
         raise Refused(
-            Code.COST_EXCEEDED, f"The operation costs {found}; {PRICE_MAX} are allowed.", "Ask for smaller pages."
+            Code.COST_EXCEEDED, f"The operation costs {found}; {maximum} are allowed.", "Ask for smaller pages."
         )
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
-    """Of a selection: what is paid once, and what for each item of the page that it stands in."""
-
-    once: int = 0
-    items: int = 0
-
-    def __add__(self, other: "Price") -> "Price":
-        return Price(self.once + other.once, self.items + other.items)
-
-    @property
-    def whole(self) -> int:
-        return self.once + self.items
+def formula(
+    schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, coerced: Variables
+) -> Formula:
+    """The price as a function of the variables that are sizes. Conditions are taken as these variables decide them."""
+    walk = _Walk(schema, document, coerced)
+    kind = operation.operation
+    root = schema.mutation_type if kind is OperationType.MUTATION else schema.query_type
+    return _function(walk.content((operation.selection_set,), root))
 
 
-class _Prices:
-    """Prices of one operation; a fragment is priced once, however often it is spread."""
+class _Walk:
+    """Through one operation. Sets of selections that stand together are priced once, however often they are spread."""
 
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str, Any]) -> None:
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, coerced: Variables) -> None:
         self._schema = schema
         self._fragments = {
             each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)
         }
-        self._variables = variables
-        self._known: dict[str, Price] = {}
+        self._coerced = coerced
+        self._known: dict[tuple[str, tuple[int, ...]], Amount] = {}
 
-    def of(self, selections: SelectionSetNode | None, parent: Any) -> Price:
-        found = Price()
-        for each in selections.selections if selections else ():
-            found = found + self._one(each, parent)
-        return found
+    def content(self, sets: Sets, parent: Any) -> Amount:
+        """The price of what is selected of one thing of this type; of several possible types the dearest."""
+        known = (parent.name, tuple(map(id, sets)))
+        if known not in self._known:
+            types = self._schema.get_possible_types(parent) if is_abstract_type(parent) else (parent,)
+            self._known[known] = dearest(
+                total(self._field(fields, each) for fields in self._collected(sets, each)) for each in types
+            )
+        return self._known[known]
 
-    def _one(self, selection: Any, parent: Any) -> Price:
-        if isinstance(selection, FieldNode):
-            return self._field(selection, parent)
-        if isinstance(selection, FragmentSpreadNode):
-            name = selection.name.value
-            if name not in self._known:
-                found = self._fragments[name]
-                self._known[name] = self.of(found.selection_set, self._on(found.type_condition, parent))
-            return self._known[name]
-        return self.of(selection.selection_set, self._on(selection.type_condition, parent))
-
-    def _on(self, condition: Any, parent: Any) -> Any:
-        return self._schema.get_type(condition.name.value) if condition else parent
-
-    def _field(self, field: FieldNode, parent: Any) -> Price:
-        name = field.name.value
+    def _field(self, fields: Fields, parent: Any) -> Amount:
+        name = fields[0].name.value
         if name.startswith("__"):
-            return Price()
-        if not field.selection_set:
-            return Price(COUNT_PRICE if name == "totalCount" else 0)
+            return 0
         declared: GraphQLField = parent.fields[name]
-        below = self.of(field.selection_set, get_named_type(declared.type))
-        if parent.name.endswith(("Connection", "Edge")):
-            return below if name in PLUMBING else Price(0, 1 + below.whole)
-        sizes = [size for size in (self._number(field, declared, each) for each in SIZES) if size is not None]
-        extra = EXPLAIN_PRICE * max(0, self._number(field, declared, "depth") or 0) if name == "explain" else 0
-        size = max([1, *sizes])
-        if "limit" in declared.args or "ids" in declared.args:
-            return Price(1 + extra + size * (1 + below.whole))
-        return Price(1 + extra + below.once + size * below.items)
+        number = partial(_number, fields[0], declared)
+        own = DECLARED[parent.name, name](number) if (parent.name, name) in DECLARED else 0
+        below, type_ = _below(fields), get_named_type(declared.type)
+        if not below:
+            return own
+        if parent is self._schema.mutation_type:
+            return plus(plus(MUTATION_PRICE, own), self.content(below, type_))
+        if "pageInfo" in getattr(type_, "fields", ()):
+            items, counts = self._page(below, type_)
+            size = dearest(number(each) for each in PAGE_SIZES)
+            return total((1 + COUNT_PRICE * counts, own, times(size, plus(1, items))))
+        sizes = [number(each) for each in SIZES if each in declared.args]
+        return plus(own, times(dearest(sizes) if sizes else 1, plus(1, self.content(below, type_))))
 
-    def _number(self, field: FieldNode, declared: GraphQLField, name: str) -> int | None:
-        """The whole number that an argument has: written, from a variable, or by default; of a list its length."""
-        if name not in declared.args:
-            return None
-        value: Any = declared.args[name].default_value
-        for each in field.arguments or ():
-            if each.name.value == name:
-                if isinstance(each.value, IntValueNode):
-                    value = int(each.value.value)
-                elif isinstance(each.value, ListValueNode):
-                    value = len(each.value.values)
-                elif isinstance(each.value, VariableNode):
-                    value = self._variables.get(each.value.name.value, value)
-        value = len(value) if isinstance(value, list) else value
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
+    def _page(self, sets: Sets, page: Any) -> tuple[Amount, int]:
+        """Of a connection: what is selected of each item, and how many counts."""
+        items: list[Amount] = []
+        counts = 0
+        for fields in self._collected(sets, page):
+            name = fields[0].name.value
+            counts += name == "totalCount"
+            if name == "nodes":
+                items.append(self.content(_below(fields), _type_of(page, name)))
+            elif name == "edges":
+                edge = _type_of(page, name)
+                items += [
+                    self.content(_below(inner), _type_of(edge, "node"))
+                    for inner in self._collected(_below(fields), edge)
+                    if inner[0].name.value == "node"
+                ]
+        return total(items), counts
+
+    def _collected(self, sets: Sets, parent: Any) -> Iterable[Fields]:
+        """The fields of one object, equal keys together, as execution collects them."""
+        found: dict[str, Fields] = {}
+        seen: set[str] = set()
+        for field in (field for selections in sets for field in self._fields(selections, parent, seen)):
+            found.setdefault((field.alias or field.name).value, []).append(field)
+        return found.values()
+
+    def _fields(self, selections: SelectionSetNode, parent: Any, seen: set[str]) -> Iterator[FieldNode]:
+        for each in selections.selections:
+            if not self._asked(each):
+                continue
+            if isinstance(each, FieldNode):
+                yield each
+                continue
+            part: Any = each
+            if isinstance(each, FragmentSpreadNode):
+                if each.name.value in seen:
+                    continue
+                seen.add(each.name.value)
+                part = self._fragments[each.name.value]
+            if part.type_condition is None or self._applies(part.type_condition.name.value, parent):
+                yield from self._fields(part.selection_set, parent, seen)
+
+    def _applies(self, condition: str, to: Any) -> bool:
+        found: Any = self._schema.get_type(condition)
+        return found is to or (is_abstract_type(found) and self._schema.is_sub_type(found, to))
+
+    def _asked(self, each: Any) -> bool:
+        for directive in each.directives or ():
+            if directive.name.value in ("skip", "include"):
+                given = directive.arguments[0].value
+                on = self._coerced.get(given.name.value) if isinstance(given, VariableNode) else given.value
+                if bool(on) is (directive.name.value == "skip"):
+                    return False
+        return True
+
+
+def _below(fields: Fields) -> Sets:
+    return tuple(each.selection_set for each in fields if each.selection_set)
+
+
+def _type_of(parent: Any, name: str) -> Any:
+    return get_named_type(parent.fields[name].type)
+
+
+def _number(field: FieldNode, declared: GraphQLField, name: str) -> Amount:
+    """The whole number that an argument has: written, from a variable, or by default; of a list its length."""
+    if name not in declared.args:
+        return 0
+    default = coerce_default_value(declared.args[name])
+    given = next((each.value for each in field.arguments or () if each.name.value == name), None)
+    if isinstance(given, VariableNode):
+        key = given.name.value
+        return lambda coerced: _whole(coerced.get(key, default))
+    if isinstance(given, IntValueNode):
+        return max(0, int(given.value))
+    if isinstance(given, ListValueNode):
+        return len(given.values)
+    return _whole(default) if given is None else 0 if isinstance(given, NullValueNode) else 1
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, list):
+        return len(value)
+    return max(0, value) if isinstance(value, int) and value is not Undefined else 0
+
+
+def _named_in_conditions(document: DocumentNode) -> set[str]:
+    """Variables that @skip and @include look at, anywhere in the document."""
+    found: set[str] = set()
+    waiting: list[Any] = [each for each in document.definitions if hasattr(each, "selection_set")]
+    while waiting:
+        node = waiting.pop()
+        for directive in getattr(node, "directives", None) or ():
+            values = [argument.value for argument in directive.arguments or ()]
+            found |= {value.name.value for value in values if isinstance(value, VariableNode)}
+        selections = getattr(node, "selection_set", None)
+        waiting += selections.selections if selections else ()
+    return found
+
+
+def _function(amount: Amount) -> Formula:
+    return amount if callable(amount) else lambda _: amount
+
+
+def plus(one: Amount, other: Amount) -> Amount:
+    if not callable(one) and not callable(other):
+        return one + other
+    if 0 in (one, other):
+        return other if one == 0 else one
+    a, b = _function(one), _function(other)
+    return lambda coerced: a(coerced) + b(coerced)
+
+
+def times(one: Amount, other: Amount) -> Amount:
+    if not callable(one) and not callable(other):
+        return one * other
+    a, b = _function(one), _function(other)
+    return lambda coerced: a(coerced) * b(coerced)
+
+
+def total(amounts: Iterable[Amount]) -> Amount:
+    found: Amount = 0
+    for each in amounts:
+        found = plus(found, each)
+    return found
+
+
+def dearest(amounts: Iterable[Amount]) -> Amount:
+    every = list(amounts)
+    fixed = max((each for each in every if not callable(each)), default=0)
+    varying = [each for each in every if callable(each)]
+    return (lambda coerced: max(fixed, *(each(coerced) for each in varying))) if varying else fixed

@@ -12,6 +12,7 @@ from api.graphql.context import Asked
 from api.graphql.scalars import BigInt
 from api.graphql.types import explanation
 from api.graphql.types.audit import AuditRecord, DataIssue
+from api.graphql.types.budget import QueryBudget, of_caller
 from api.graphql.types.explanation import Explanation
 from api.graphql.types.money import Award, PayoutBatch
 from api.graphql.types.organisation import Person, Service, Team
@@ -45,6 +46,10 @@ class Viewer:
     async def roles(self, info: Asked) -> list[Role]:
         held = {row["role"] for row in await info.context.reading.rows(ROLES)}
         return [role for role in Role if role in held]
+
+    @computed("What he may still ask.")
+    def budget(self, info: Asked) -> QueryBudget:
+        return of_caller(info)
 
     scores: Connection[Score] = connection(
         "Score",

@@ -59,3 +59,16 @@ class ReportingClosure(SQLModel, table=True):
     manager_id: UUID = Field(primary_key=True)
     person_id: UUID = Field(primary_key=True)
     depth: int
+
+
+class Bucket(SQLModel, table=True):
+    """When a person's bucket of query points will have run empty; full is so far ahead as the bucket takes to drain.
+
+    Unlogged: after a crash every bucket is empty, which lets people ask at once and costs nothing to write.
+    """
+
+    __tablename__ = "bucket"
+    __table_args__ = {"schema": "access", "prefixes": ["UNLOGGED"]}
+    tenant_id: UUID = Field(primary_key=True)
+    person_id: UUID = Field(primary_key=True)
+    empty_at: datetime = instant()

@@ -15,7 +15,7 @@ from api.actions.audit import Log
 from api.app import create_app
 from api.house import House
 from api.sealing import open_system_key
-from api.settings import Settings
+from api.settings import Budget, Settings
 from api.signing.development import DevelopmentSigner
 from schema.embedded import Server
 from schema.store import Store
@@ -36,7 +36,8 @@ async def small(postgres: Server, template: str, keys: Path, name: str) -> Async
     log = Log("dev.invalid/small/audit", open_system_key(keys), signer)
     await small_house.fill(store, log)
     hosts = ("small.test", "127.0.0.1", "localhost")
-    settings = Settings(home=keys.parent, public_url="http://small.test", hosts=hosts)
+    plenty = Budget(10**9, 10**9)  # the tests of a house ask more in a minute than its people
+    settings = Settings(home=keys.parent, public_url="http://small.test", hosts=hosts, budget=plenty)
     try:
         yield House(store=store, database_url=url, log=log, signer=signer, settings=settings, clock=clock)
     finally:

@@ -11,7 +11,7 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-PARTS = ("lists", "feed")
+PARTS = ("lists", "bucket", "feed")
 
 
 def upgrade() -> None:
