@@ -196,4 +196,4 @@ async def per_parent(
             lists_of[row["no"] - 1].append(bound.born(row))
         return lists_of
 
-    return await reading.load(kind, load, tuple(getattr(root, name) for name in keys))
+    return await reading.load((bound.name, kind), load, tuple(getattr(root, name) for name in keys))

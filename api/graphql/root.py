@@ -9,6 +9,7 @@ from api.graphql import arguments as given
 from api.graphql.binding import Node, by_id, by_key, computed
 from api.graphql.connections import Connection, connection
 from api.graphql.context import Asked
+from api.graphql.lists import HouseLists, RecordLists
 from api.graphql.scalars import BigInt
 from api.graphql.types import explanation
 from api.graphql.types.audit import AuditRecord, DataIssue
@@ -96,7 +97,7 @@ def _argument(description: str) -> Any:
 
 
 @strawberry.type(description="Everything that can be read.")
-class Query:
+class Query(RecordLists, HouseLists):
     @computed("The person who asks, and what is his.")
     def viewer(self) -> Viewer:
         return Viewer()

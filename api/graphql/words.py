@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import strawberry
 
+from api.graphql.record_words import RECORD_SENTENCES
 from engine.words import (
     AttributionMethod,
     AwardState,
@@ -180,6 +181,7 @@ SENTENCES: Mapping[type[StrEnum], tuple[str, Sentences]] = {
             "ROUND": "Rounded half up to a whole minor unit, once.",
         },
     ),
+    **RECORD_SENTENCES,
 }
 
 

@@ -19,10 +19,19 @@ begin
     execute format('grant select, insert, update, delete on ops.%I to evenhand_worker', name);
     execute format('create policy worker on ops.%I to evenhand_worker using (true) with check (true)', name);
     execute format('grant select on ops.%I to evenhand_app', name);
+    execute format('create policy auditor on ops.%I for select to evenhand_app
+                    using ((select app.granted(''AUDITOR'')))', name);
+    -- not what HR, finance and payroll handed over: not the name of a file, not a key
     execute format('create policy administrator on ops.%I for select to evenhand_app
-                    using ((select app.granted(''ITSM_ADMIN'')) or (select app.granted(''AUDITOR'')))', name);
+                    using ((select app.granted(''ITSM_ADMIN''))%s)', name,
+                   case when name in ('file_drop', 'hint', 'suspicion')
+                        then ' and source not in (''hris'', ''finance'', ''payroll'')' else '' end);
   end loop;
 end $$;
+create policy loader on ops.file_drop for select to evenhand_app using (loaded_by = (select app.person()));
+-- what rules how people's work is read is read by those who stand for them, and by those who build plans on it
+create policy reader on ops.document for select to evenhand_app
+  using ((select app.granted('WORKS_COUNCIL')) or (select app.granted('PLAN_ADMIN')));
 revoke delete on ops.watermark, ops.outbox, ops.document, ops.sweep, ops.file_drop from evenhand_worker;
 
 -- Grants and lines. The closure is the worker's; a grant is shown to its holder, to HR and to auditors.

@@ -17,9 +17,8 @@ begin
   -- single records name people and customers: auditors and the tool's own administrators
   foreach name in array array['incident', 'change', 'change_approval', 'problem', 'task_sla', 'csat_response',
                               'standing', 'snapshot', 'group_approval', 'cab_board', 'cab_meeting', 'cab_agenda_item',
-                              'cab_attendee', 'contract', 'service_offering', 'vendor_sla_result', 'survey',
-                              'survey_category', 'survey_question', 'survey_option', 'survey_instance',
-                              'survey_answer', 'state_change', 'journal_entry', 'account_group'] loop
+                              'cab_attendee', 'survey', 'survey_category', 'survey_question', 'survey_option',
+                              'survey_instance', 'survey_answer', 'state_change', 'journal_entry', 'account_group'] loop
     execute format('grant select on mirror.%I to evenhand_app', name);
     execute format('create policy evidence on mirror.%I for select to evenhand_app
                     using ((select app.granted(''AUDITOR'')) or (select app.granted(''ITSM_ADMIN'')))', name);
@@ -30,6 +29,13 @@ begin
     execute format('create policy evidence on mirror.%I for select to evenhand_app
                     using ((select app.granted(''AUDITOR'')) or ((select app.granted(''ITSM_ADMIN''))
                            and source not in (''hris'', ''finance'', ''payroll'')))', name);
+  end loop;
+  -- suppliers and money meet in contracts and in what suppliers report: those who pay them and build plans on them
+  foreach name in array array['contract', 'service_offering', 'vendor_sla_result'] loop
+    execute format('grant select on mirror.%I to evenhand_app', name);
+    execute format('create policy suppliers on mirror.%I for select to evenhand_app
+                    using ((select app.granted(''AUDITOR'')) or (select app.granted(''ITSM_ADMIN''))
+                           or (select app.granted(''FINANCE'')) or (select app.granted(''PLAN_ADMIN'')))', name);
   end loop;
   -- what everybody in the house may know: which services, teams, vendors and agreements there are
   foreach name in array array['service', 'team', 'vendor', 'sla_definition'] loop
@@ -78,5 +84,10 @@ create policy finance on mirror.budget for select to evenhand_app, evenhand_pay
 grant select on mirror.payroll_result to evenhand_pay;
 create policy paying on mirror.payroll_result for select to evenhand_pay
   using ((select app.granted('PAYROLL')) or (select app.granted('FINANCE')) or (select app.granted('AUDITOR')));
+-- through the API finance sees totals of files, never what one person got
+grant select (tenant_id, id, source, source_key, revision_id, gone_at, person_id, line_ref, pay_period, currency,
+              amount_minor, paid_on, source_status) on mirror.payroll_result to evenhand_app;
+create policy paid on mirror.payroll_result for select to evenhand_app
+  using (person_id = (select app.person()) or (select app.granted('PAYROLL')) or (select app.granted('AUDITOR')));
 
 reset role;

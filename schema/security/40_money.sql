@@ -5,7 +5,9 @@ grant select, insert on pay.pool_allocation, pay.award_proposal to evenhand_work
 create policy worker on pay.pool_allocation to evenhand_worker using (true) with check (true);
 create policy worker on pay.award_proposal to evenhand_worker using (true) with check (true);
 grant select on pay.award_proposal to evenhand_pay;
-create policy overseer on pay.award_proposal for select to evenhand_pay
+grant select (tenant_id, run_id, person_id, currency, target_minor, earned_minor, factor) on pay.award_proposal
+  to evenhand_app;
+create policy overseer on pay.award_proposal for select to evenhand_app, evenhand_pay
   using ((select app.granted('HR')) or (select app.granted('FINANCE')) or (select app.granted('AUDITOR')));
 grant select on pay.pool_allocation, pay.award, pay.award_amount, pay.file, pay.line, pay.ack to evenhand_pay;
 grant select on pay.pool_allocation, pay.award, pay.award_amount, pay.line to evenhand_app;
@@ -69,6 +71,11 @@ create policy settle on pay.line for update to evenhand_pay using ((select app.g
 create policy receiver on pay.ack to evenhand_pay
   using ((select app.granted('PAYROLL')) or (select app.granted('AUDITOR')))
   with check ((select app.granted('PAYROLL')));
+
+-- that payroll answered, and with which word; the bytes stay with payroll and its auditors
+grant select (tenant_id, receiver, idempotency_key, file_id, stage, received_at) on pay.ack to evenhand_app;
+create policy heard on pay.ack for select to evenhand_app
+  using ((select app.granted('PAYROLL')) or (select app.granted('FINANCE')) or (select app.granted('AUDITOR')));
 
 -- the books: written by the money role alone, read by finance and auditors
 grant select, insert on ledger.account, ledger.journal, ledger.posting to evenhand_pay;

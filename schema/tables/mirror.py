@@ -219,7 +219,11 @@ class TeamMembership(Mirrored, table=True):
     """A person in a team. The tools keep no dates: a membership that disappears gets `gone_at`."""
 
     __tablename__ = "team_membership"
-    __table_args__ = (Index("team_membership_team", "tenant_id", "team_id"), SCHEMA)
+    __table_args__ = (
+        Index("team_membership_team", "tenant_id", "team_id"),
+        Index("team_membership_person", "tenant_id", "person_id"),
+        SCHEMA,
+    )
     team_id: UUID | None = None
     person_id: UUID | None = None
 

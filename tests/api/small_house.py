@@ -22,6 +22,7 @@ from engine.words import KpiStatus, Op, TraceKind
 from schema.identity import DEFAULT_TENANT, NAMESPACE
 from schema.store import SYSTEM, DbRole, Store, Viewer
 from schema.tables import access, mirror, money, scores
+from tests.api.small_records import answers, bookings, house_keeping, proposals, records
 
 NOW = datetime(2026, 11, 21, 9, 0, 0, 123456, tzinfo=UTC)
 OTHER_TENANT = uuid5(NAMESPACE, "tenant:other")
@@ -282,10 +283,12 @@ def payout_file() -> dict[str, Any]:
 
 
 async def fill(store: Store, log: Log) -> None:
-    await write(store, DbRole.WORKER, SYSTEM, [*organisation(), *runs()])
+    others = [*records(key, NOW), *house_keeping(key, NOW), *proposals(key, RUNS["new"], trace("PERSON", "ana"))]
+    await write(store, DbRole.WORKER, SYSTEM, [*organisation(), *runs(), *others])
     await write(store, DbRole.PAY, Viewer(person("hanna")), awards())
     finn = Viewer(person("finn"))
-    await write(store, DbRole.PAY, finn, [(money.File, [payout_file()])])
+    await write(store, DbRole.PAY, finn, [(money.File, [payout_file()]), *bookings(key)])
+    await write(store, DbRole.PAY, Viewer(person("paul")), answers(key, NOW))
     async with store.begin(DbRole.PAY, finn) as connection:
         await connection.execute(text("update pay.file set state = 'RELEASED'"))
         ids = [key("award", who) for who in IN_PAYROLL]

@@ -2,11 +2,13 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 
-from api.graphql.binding import Node, about, computed, shown, the_one, to_one
+from api.graphql.binding import Node, about, bounded, computed, shown, the_one, to_one
+from api.graphql.connections import Connection, connection
+from api.graphql.filters import PayoutLineFilter
 from api.graphql.scalars import BigInt
 from api.graphql.types.organisation import Person
 from api.graphql.types.runs import Cycle, Run
@@ -14,6 +16,14 @@ from api.graphql.types.scores import Score
 from engine.money import minor_decimal
 from engine.words import AwardState, PayFileState
 from schema.tables import money
+
+LineType = Annotated["PayoutLine", strawberry.lazy("api.graphql.types.payouts")]  # type: ignore[name-defined]  # noqa: F821
+AckType = Annotated["PayoutAcknowledgement", strawberry.lazy("api.graphql.types.payouts")]  # type: ignore[name-defined]  # noqa: F821
+PostingType = Annotated["LedgerPosting", strawberry.lazy("api.graphql.types.ledger")]  # type: ignore[name-defined]  # noqa: F821
+
+
+def _of_award(c: Any, keys: Any) -> Any:
+    return c.award_ref == keys[0]
 
 
 @strawberry.type(description="An amount of money.")
@@ -27,7 +37,7 @@ def amount(minor: int, currency: str) -> Money:
     return Money(amount=Decimal(minor_decimal(minor, currency)), amount_minor=BigInt(minor), currency=currency)
 
 
-def _money(key: str, about: str) -> Any:
+def money_of(key: str, about: str) -> Any:
     def answer(root: Any) -> Money:
         return amount(getattr(root, key), root.currency)
 
@@ -40,8 +50,8 @@ def _money(key: str, about: str) -> Any:
     key="award_id",
 )
 class AwardAmounts(Node):
-    target: Money = _money("target_minor", "What a factor of 1 pays.")
-    earned: Money = _money("earned_minor", "What was earned: target x factor, rounded once.")
+    target: Money = money_of("target_minor", "What a factor of 1 pays.")
+    earned: Money = money_of("earned_minor", "What was earned: target x factor, rounded once.")
 
 
 @shown(money.Award, "A promise to one person for one cycle: proposed by HR, decided by finance.")
@@ -65,6 +75,17 @@ class Award(Node):
         lambda c, keys: (c.run_id == keys[0]) & (c.person_id == keys[1]),
         "The person's score in the same run.",
     )
+    payout_lines: list[LineType] = bounded(
+        "PayoutLine", ("award_ref",), _of_award, ("line_id",), 20, "Lines that pay it, for those who may see them."
+    )
+    postings: list[PostingType] = bounded(
+        "LedgerPosting",
+        ("award_ref",),
+        _of_award,
+        ("journal_id", "line"),
+        100,
+        "What was booked about it; for finance and auditors.",
+    )
 
 
 @shown(money.File, "A payout file as payroll gets it: totals and hashes, no names.")
@@ -74,10 +95,25 @@ class PayoutBatch(Node):
     sequence: BigInt = about("Its number; rises by one for each receiver.")
     state: PayFileState = about("How far it has come.")
     line_count: int = about("Lines in the file.")
-    net: Money = _money("net_minor", "Sum of all lines.")
+    net: Money = money_of("net_minor", "Sum of all lines.")
     pay_date: date = about("The day of payment.")
     manifest_sha256: str = about("sha256 of the manifest, hex.")
     previous_manifest_sha256: str = about("sha256 of the manifest before: the files form a chain.")
     created_at: datetime = about("When it was prepared.")
     pulled_at: datetime | None = about("When payroll fetched it first.")
     cycle: Cycle | None = to_one("Cycle", "cycle_id", "The cycle that is paid.")
+    lines: Connection[LineType] = connection(
+        "PayoutLine",
+        "Its lines, for those who may see them.",
+        filters=PayoutLineFilter,
+        keys=("id",),
+        match=lambda c, keys: c.file_id == keys[0],
+    )
+    acknowledgements: list[AckType] = bounded(
+        "PayoutAcknowledgement",
+        ("id",),
+        lambda c, keys: c.file_id == keys[0],
+        ("received_at", "receiver", "idempotency_key"),
+        50,
+        "What payroll said about it, the earliest first.",
+    )

@@ -7,7 +7,7 @@ import strawberry
 from sqlalchemy import ColumnElement, select
 
 from api.graphql.arguments import AwardFilter, KpiValueFilter, PersonFilter, ScoreFilter
-from api.graphql.binding import Node, about, shown, to_one
+from api.graphql.binding import Node, about, bounded, shown, to_one
 from api.graphql.connections import Connection, connection
 from api.graphql.types.runs import newest
 from engine.words import Source
@@ -17,6 +17,9 @@ ScoreType = Annotated["Score", strawberry.lazy("api.graphql.types.scores")]  # t
 KpiValueType = Annotated["KpiValue", strawberry.lazy("api.graphql.types.scores")]  # type: ignore[name-defined]  # noqa: F821
 AwardType = Annotated["Award", strawberry.lazy("api.graphql.types.money")]  # type: ignore[name-defined]  # noqa: F821
 SplitType = Annotated["AttributionSplit", strawberry.lazy("api.graphql.types.scores")]  # type: ignore[name-defined]  # noqa: F821
+
+EmploymentType = Annotated["Employment", strawberry.lazy("api.graphql.types.staff")]  # type: ignore[name-defined]  # noqa: F821
+GrantType = Annotated["RoleGrant", strawberry.lazy("api.graphql.types.rights")]  # type: ignore[name-defined]  # noqa: F821
 
 SOURCE = "The tool that knows it."
 SOURCE_KEY = "Its key in that tool."
@@ -69,6 +72,32 @@ class Person(Node):
         keys=("id",),
         match=lambda c, keys: c.person_id == keys[0],
         always=newest,
+    )
+    teams: Connection[Annotated["Team", strawberry.lazy("api.graphql.types.organisation")]] = connection(
+        "Team",
+        "Teams that this person is in now, as far as the viewer may see that.",
+        keys=("id",),
+        match=lambda c, keys: c.id.in_(
+            select(MEMBERSHIP.c.team_id)
+            .where(MEMBERSHIP.c.person_id == keys[0], MEMBERSHIP.c.gone_at.is_(None))
+            .correlate(keys[0].table)
+        ),
+    )
+    employments: list[EmploymentType] = bounded(
+        "Employment",
+        ("id",),
+        lambda c, keys: c.person_id == keys[0],
+        ("starts_on", "id"),
+        50,
+        "His stretches of employment, the earliest first; for himself, HR and auditors.",
+    )
+    role_grants: list[GrantType] = bounded(
+        "RoleGrant",
+        ("id",),
+        lambda c, keys: c.person_id == keys[0],
+        ("role",),
+        20,
+        "Roles that were granted to him, past ones too; for himself, HR and auditors.",
     )
 
 

@@ -18,6 +18,7 @@ from engine.words import AttributionMethod, Feed, KpiStatus, RaciRole, ScoreStat
 from schema.tables import mirror, scores
 
 AwardType = Annotated["Award", strawberry.lazy("api.graphql.types.money")]  # type: ignore[name-defined]  # noqa: F821
+RecordType = Annotated["MirrorRecord", strawberry.lazy("api.graphql.types.records")]  # type: ignore[name-defined]  # noqa: F821
 SHOWN_TYPE = {"PERSON": "Person", "TEAM": "Team", "SERVICE": "Service"}
 
 
@@ -64,6 +65,7 @@ class EvidenceRecord:
     left_out: str | None = about("Why it was left out; null when it counts.")
     revision_id: BigInt = about("The version of the record that was used.")
     revision: RecordRevision | None = to_one("RecordRevision", "revision_id", "That version; null if not visible.")
+    record: RecordType | None = to_one("MirrorRecord", "record_id", "The record as it stands now; null if not visible.")
 
 
 @shown(scores.KpiValue, "One metric of one subject in one run.")
