@@ -82,6 +82,7 @@ class Settings:
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
     frame_ancestors: tuple[str, ...] = ()
     introspection: bool = True
+    planner: bool = True  # whether reads are compiled; without it all run in the standard execution
     ad_hoc: bool = True  # whether GraphQL answers texts that were not registered
     budget: Budget = Budget()  # of everybody who has none of his own
     own_budgets: tuple[tuple[UUID, Budget], ...] = ()  # of service accounts, by the id that their tokens name
@@ -114,6 +115,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         frame_ancestors=take("FRAME_ANCESTORS", origins, ()),
         writeback=take("WRITEBACK", _writeback, ("servicenow.table", "jira.property")),
         introspection=take("GRAPHQL_INTROSPECTION", _yes, environment is Environment.DEVELOPMENT),
+        planner=take("GRAPHQL_PLANNER", _on, True),
         ad_hoc=take("GRAPHQL_AD_HOC", _yes, True),
         budget=take("GRAPHQL_BUDGET", _budget, Budget()),
         own_budgets=take("GRAPHQL_OWN_BUDGETS", _own_budgets, ()),
@@ -280,6 +282,12 @@ def _yes(text: str) -> bool:
     if text.lower() not in ("true", "false"):
         raise ValueError("it must be true or false")
     return text.lower() == "true"
+
+
+def _on(text: str) -> bool:
+    if text.lower() not in ("on", "off"):
+        raise ValueError("it must be on or off")
+    return text.lower() == "on"
 
 
 def _secrets(take: _Taker, source: str) -> tuple[str, ...]:

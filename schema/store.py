@@ -7,44 +7,24 @@ connection knows nobody. Row security (schema/security) does the rest.
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from schema.identity import DEFAULT_TENANT
+from schema.reads import Reads
+from schema.viewer import SYSTEM, DbRole, Viewer
+
+__all__ = ["SYSTEM", "DbRole", "Store", "Viewer", "admit", "async_url", "copy_rows", "migrate", "run_script"]
 
 HERE = Path(__file__).parent
 MIGRATION_LOCK = 0x65766E68
 
 
-class DbRole(StrEnum):
-    """Who we are to the database. None of them owns a table or escapes row security."""
-
-    APP = "evenhand_app"  # reads for people
-    INTAKE = "evenhand_intake"  # inserts deliveries, reads nothing of them
-    WORKER = "evenhand_worker"  # mirrors and scores
-    PAY = "evenhand_pay"  # awards, ledger, payout files
-    SEQUENCER = "evenhand_sequencer"  # positions in the audit log
-
-
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """For whom a transaction works. No person is a job of ours: policies then show only what the role alone may see."""
-
-    person_id: UUID | None = None
-    tenant_id: UUID = DEFAULT_TENANT
-    request_id: str = ""
-
-
-SYSTEM = Viewer()
 IDENTIFY = text(
     "select set_config('app.tenant_id', :tenant, true), set_config('app.person_id', :person, true),"
     " set_config('app.request_id', :request, true)"
@@ -73,6 +53,7 @@ class Store:
         self._url = async_url(url)
         self._pool_size = pool_size
         self._engines: dict[DbRole, AsyncEngine] = {}
+        self.reads = Reads(self._url.replace("+asyncpg", "", 1), pool_size - 1)
 
     def engine(self, role: DbRole) -> AsyncEngine:
         if role not in self._engines:
@@ -116,6 +97,7 @@ class Store:
         for engine in self._engines.values():
             await engine.dispose()
         self._engines.clear()
+        await self.reads.close()
 
 
 def async_url(url: str) -> str:

@@ -95,7 +95,7 @@ def connection(
     async def resolve(root: Any, info: Info, **given: Any):  # type: ignore[no-untyped-def]  # the class says the type
         bound, page = TYPES[target], page_of(ordering, TYPES[target], given)
         which = given.get("filter")
-        narrow = [each.sql(bound.table) for each in wanted(which)] + (
+        narrow = [each.sql(bound.table.c) for each in wanted(which)] + (
             always(fields_given(which), bound.table.c) if always else []
         )
         narrow += of_root(root, bound.table) if of_root else []

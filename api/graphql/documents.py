@@ -4,13 +4,14 @@ Decides: what is wrong with a document, before anybody's values are looked at. R
 limits.py and the rules of GraphQL forbid.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from graphql import DocumentNode, GraphQLError, GraphQLSyntaxError, parse, specified_rules, validate
 from graphql.validation import NoSchemaIntrospectionCustomRule
 
 from api.graphql.limits import ERRORS_MAX, TOKENS_MAX, DocumentSize, too_complex
+from api.graphql.planner.plan import Plans
 from api.graphql.served import CORE
 from engine.refusal import Code, Refused
 
@@ -24,6 +25,7 @@ class Document:
 
     ast: DocumentNode
     errors: tuple[GraphQLError, ...]
+    plans: Plans = field(default_factory=dict)  # what the planner has made of it
 
 
 def registered(document_id: str) -> str:

@@ -31,7 +31,7 @@ def said(no: GraphQLError | Refused, request_id: str) -> dict[str, Any]:
         message, extensions = cause.what, {"code": cause.code.value, "fix": cause.fix}
         if isinstance(cause, Throttled):
             extensions["retryAfterSeconds"] = cause.after_seconds
-    elif isinstance(cause, DBAPIError) and getattr(cause.orig, "sqlstate", "") == QUERY_CANCELED:
+    elif getattr(cause.orig if isinstance(cause, DBAPIError) else cause, "sqlstate", "") == QUERY_CANCELED:
         message = "Reading took too long."
         extensions = {"code": Code.TIMEOUT.value, "fix": "Ask for smaller pages or fewer fields."}
     elif error.path:

@@ -9,25 +9,32 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import asyncpg
 import orjson
 from graphql import (
     DocumentNode,
     ExecutionResult,
+    FieldNode,
     GraphQLError,
     OperationDefinitionNode,
     OperationType,
     execute,
     get_operation_ast,
 )
-from graphql.execution.values import get_variable_values
+from graphql.execution.values import VariableValues, get_variable_values
 
 from api.graphql.context import Context
 from api.graphql.documents import CACHED_MAX, Document, prepared, registered
 from api.graphql.errors import said
 from api.graphql.limits import ANSWER_MAX_BYTES, too_large
+from api.graphql.planner.bind import Unplannable
+from api.graphql.planner.plan import Planner
+from api.graphql.planner.run import run
 from api.graphql.price import PRICE_MAX, Prices, within
-from api.graphql.served import CORE
+from api.graphql.served import CORE, SCHEMA
 from engine.refusal import Code, Refused
+
+PLANNER = Planner(SCHEMA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,7 @@ class Answer:
     data: bytes | None
     errors: list[dict[str, Any]]
     extensions: dict[str, Any]
+    lane: str = "none"  # planned, standard, or why the standard execution answered instead of a plan
 
     def body(self) -> bytes:
         parts = [b'"data":' + self.data] if self.data is not None else []
@@ -62,17 +70,31 @@ async def answer(request: Request, context: Context, *, planned: bool = True) ->
     request_id = context.reading.viewer.request_id
     extensions: dict[str, Any] = {"requestId": request_id, "cost": context.purse.standing().cost(0)}
     try:
-        document = prepared(_text(request, context), context.house.settings.introspection)
+        document = prepared(text_of(request, context), context.house.settings.introspection)
         if document.errors:
             return Answer(None, [said(error, request_id) for error in document.errors], extensions)
         operation = _operation(document.ast, request.operation_name)
         if request.reads_only and operation.operation is OperationType.MUTATION:
             raise Refused(Code.METHOD_NOT_ALLOWED, "A mutation does not come by GET.", "Send it by POST.")
-        cost = prices(document, request.operation_name).of(coerced(operation, request.variables))
+        if operation.operation is OperationType.SUBSCRIPTION:
+            raise Refused(Code.NOT_ACCEPTABLE, "A subscription has many answers.", "Accept text/event-stream.")
+        variables = coerced(operation, request.variables)
+        cost = prices(document, request.operation_name).of(variables.coerced)
         extensions["cost"] = context.purse.standing().cost(cost)
         extensions["cost"] = (await context.purse.pay(within(cost, PRICE_MAX))).cost(cost)
     except (GraphQLError, Refused) as no:
         return Answer(None, [said(no, request_id)], extensions)
+    lane = "standard"
+    if planned and context.house.settings.planner and operation.operation is OperationType.QUERY:
+        try:
+            data = await _planned(document, operation, variables, context)
+            return fitting(Answer(data, [], extensions, "planned"), request_id)
+        except Unplannable as no:
+            lane = no.reason
+        except asyncpg.PostgresError as failed:
+            error = GraphQLError("", path=[_first_key(operation)], original_error=failed)
+            return Answer(b"null", [said(error, request_id)], extensions, "planned")
+    await context.reading.require_known()
     result = execute(
         CORE,
         document.ast,
@@ -86,7 +108,22 @@ async def answer(request: Request, context: Context, *, planned: bool = True) ->
     executed = done.data is not None or any(error.path for error in done.errors or ())
     if not executed:
         return Answer(None, errors, extensions)
-    return fitting(Answer(orjson.dumps(done.data), errors, extensions), request_id)
+    return fitting(Answer(orjson.dumps(done.data), errors, extensions, lane), request_id)
+
+
+def _first_key(operation: OperationDefinitionNode) -> str:
+    """What failed is the statement of all root fields; the error stands at the first."""
+    first = next((each for each in operation.selection_set.selections if isinstance(each, FieldNode)), None)
+    return (first.alias or first.name).value if first else "data"
+
+
+async def _planned(
+    document: Document, operation: OperationDefinitionNode, variables: VariableValues, context: Context
+) -> bytes:
+    plan, parameters = PLANNER.plan(document.ast, operation, variables, document.plans)
+    data = await run(plan, parameters, context.house.store.reads, context.reading.viewer)
+    context.reading.known = True  # the statement asks that too
+    return data
 
 
 def fitting(found: Answer, request_id: str) -> Answer:
@@ -101,15 +138,16 @@ def prices(document: Document, name: str | None) -> Prices:
     return Prices(CORE, document.ast, _operation(document.ast, name))
 
 
-def coerced(operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> Mapping[str, Any]:
+def coerced(operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> VariableValues:
     """The values as they will be used: with the operation's own defaults, 200.0 as 200. Wrong ones are refused."""
     given = get_variable_values(CORE, operation.variable_definitions or (), dict(variables), max_errors=1)
     if isinstance(given, list):
         raise given[0]
-    return given.coerced
+    return given
 
 
-def _text(request: Request, context: Context) -> str:
+def text_of(request: Request, context: Context) -> str:
+    """The text of the document; refused where it is not one of those that are answered."""
     if request.query is None:
         return registered(request.document_id or "")
     if not context.house.settings.ad_hoc:

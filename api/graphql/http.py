@@ -11,10 +11,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from api import identity, refusals
-from api.graphql import execution, form, media
+from api.graphql import execution, form, media, streams_sse
 from api.graphql.bucket import Buckets
 from api.graphql.context import Context
 from api.graphql.reading import Reading
+from api.graphql.streams import Streams
 from api.graphql.turns import Turns
 from api.house import House
 from engine.refusal import Code, Refused
@@ -24,9 +25,9 @@ REQUEST_SECONDS = 10
 TOGETHER_MAX = 4  # one less than the pool of the store: the rest of the house reads too
 
 
-def route(house: House) -> Route:
+def route(house: House, streams: Streams) -> Route:
     trust = identity.access_trust(house.signer)
-    turns, buckets = Turns(TOGETHER_MAX), Buckets(house.store, house.settings)
+    turns, buckets = Turns(TOGETHER_MAX), streams.buckets
 
     async def endpoint(request: Request) -> Response:
         if request.method not in METHODS:
@@ -34,6 +35,8 @@ def route(house: House) -> Route:
             return refusals.answer(no, request_id_of(request), media.ALLOW)
         token = identity.bearer(request.scope["headers"])
         claims = identity.verify(token, trust, house.clock())
+        if streams_sse.wanted(request):
+            return streams_sse.Events(streams, token, await form.read(request), request_id_of(request))
         kind = media.accepted(",".join(request.headers.getlist("accept")))
         async with asyncio.timeout(REQUEST_SECONDS):
             asked = await form.read(request)
@@ -50,8 +53,9 @@ async def answer(
     """The operation's answer for the person whom the claims name, from one snapshot."""
     viewer = identity.subject(claims, request_id)
     async with Reading(house.store, viewer) as reading:
-        await identity.require_known(await reading.connection())
-        return await execution.answer(asked, Context(house, reading, buckets.purse(viewer)))
+        found = await execution.answer(asked, Context(house, reading, buckets.purse(viewer)))
+        await reading.require_known()  # also before telling somebody what is wrong with his document
+        return found
 
 
 def request_id_of(request: Request) -> str:

@@ -11,7 +11,8 @@ from enum import Enum
 from typing import Any
 
 import strawberry
-from sqlalchemy import ARRAY, BindParameter, ColumnElement, Table, bindparam, func
+from sqlalchemy import ARRAY, ColumnElement, bindparam, func
+from sqlalchemy.types import TypeEngine
 
 from api.graphql.arguments import LIST_MAX, TEXT_MAX, DateRange, DateTimeRange, IdFilter, stored
 from api.ids import keys_of
@@ -35,12 +36,14 @@ class Condition:
     word: str
     value: Any
 
-    def sql(self, table: Table, name: str | None = None, value: Any = None) -> ColumnElement[bool]:
-        """The condition with its value as a parameter: its own, or another one's under this name."""
-        kind = table.c[self.column].type
-        given = self.value if name is None else value
-        parameter: BindParameter[Any] = bindparam(name, given, ARRAY(kind) if self.word == "in" else kind)
-        return MEANS[self.word](table.c[self.column], parameter)
+    def kind(self, c: Any) -> TypeEngine[Any]:
+        """The type of the value."""
+        kind: TypeEngine[Any] = c[self.column].type
+        return ARRAY(kind) if self.word == "in" else kind
+
+    def sql(self, c: Any, given: Any = None) -> ColumnElement[bool]:
+        """The condition on these columns, with its own value or with the parameter `given`."""
+        return MEANS[self.word](c[self.column], bindparam(None, self.value, self.kind(c)) if given is None else given)
 
 
 def wanted(given: Any) -> list[Condition]:

@@ -15,6 +15,7 @@ from sqlalchemy import Executable, RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from strawberry.dataloader import DataLoader
 
+from api import identity
 from schema.store import DbRole, Store, Viewer
 
 STATEMENT_MILLISECONDS = 2000
@@ -34,6 +35,7 @@ class Reading:
         self._store = store
         self.viewer = viewer
         self.statements = 0
+        self.known = False  # whether the viewer was found to be somebody who is here
         self._closed = False
         self._failed: Exception | None = None
         self._lock = asyncio.Lock()
@@ -58,6 +60,13 @@ class Reading:
             self._connection = await self._stack.enter_async_context(opened)
             await self._connection.execute(LIMIT_TIME, {"limit": str(STATEMENT_MILLISECONDS)})
         return self._connection
+
+    async def require_known(self) -> None:
+        """Refuse unless the viewer is somebody who is here; asked once a request."""
+        if not self.known:
+            async with self._lock:
+                await identity.require_known(await self.connection())
+                self.known = True
 
     async def rows(self, statement: Executable, parameters: dict[str, Any] | None = None) -> Sequence[RowMapping]:
         """All rows of one statement. Resolvers run side by side, a connection does not: they take turns."""

@@ -20,7 +20,7 @@ FOREIGN_WORDS = {
     "api/signing/keys.py: Algorithm": "names registered for JOSE, COSE and signed notes",
     "api/signing/keys.py: Purpose": "names of key files and part of key ids",
     "webhooks/intake.py: Outcome": "the JSON answer to a webhook; Standard Webhooks and both tools write lower case",
-    "schema/store.py: DbRole": "names of PostgreSQL roles",
+    "schema/viewer.py: DbRole": "names of PostgreSQL roles",
 }
 
 

@@ -289,8 +289,8 @@ async def test_a_defect_becomes_an_id(
     async def broken(*_: object) -> None:
         raise RuntimeError("salary of ana is 4711")
 
-    monkeypatch.setattr("api.graphql.root.by_id", broken)
-    answer = await send(ask, asked('{ node(id: "x") { id } }'))
+    monkeypatch.setattr("api.graphql.types.explanation.explain", broken)
+    answer = await send(ask, asked('{ explain(id: "x") { root { value } } }'))
     assert "4711" not in answer.text
     error = answer.json()["errors"][0]
     assert (error["message"], error["extensions"]["code"]) == ("Internal error", "INTERNAL")

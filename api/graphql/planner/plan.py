@@ -1,0 +1,106 @@
+"""Plans: the statement of an operation and where its parameters come from. No data, no identity and no value is in one.
+
+Decides: one statement for all root fields, each a column of it; all or nothing: what cannot be planned goes to the
+standard execution whole. Plans are kept with their document, one for each shape of the variables, at most 64.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from graphql import DocumentNode, OperationDefinitionNode
+from graphql.execution.values import VariableValues
+from sqlalchemy import Label, func, literal_column, select
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.exc import ArgumentError
+from strawberry.schema import Schema
+
+from api.graphql import relations
+from api.graphql.planner.bind import Recipe, Site, Unplannable, recipe, values
+from api.graphql.planner.catalogue import Catalogue, catalogue
+from api.graphql.planner.pages import pages
+from api.graphql.planner.select import Selection, shape
+from api.graphql.planner.sql import WRITERS, Row, Writing
+from api.graphql.writing import literal
+from engine.refusal import Refused
+
+SHAPES_MAX = 64
+_log = logging.getLogger("evenhand.graphql")
+DIALECT = dialect()  # type: ignore[no-untyped-call]
+KNOWN: Label[Any] = literal_column("(select app.member())").label("known")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`keys` are the response keys of the root fields, quoted and with their colon.
+
+    The statement answers whether the viewer is known, and one text for each key, as bytes.
+    """
+
+    keys: tuple[bytes, ...]
+    sql: str
+    recipes: tuple[Recipe, ...]
+    sites: tuple[Site, ...]
+
+
+Plans = dict[tuple[Any, ...], Plan | Unplannable]
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Plans operations of one schema."""
+
+    schema: Schema
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        return catalogue(self.schema._schema)
+
+    def plan(
+        self, document: DocumentNode, operation: OperationDefinitionNode, variables: VariableValues, known: Plans
+    ) -> tuple[Plan, tuple[Any, ...]]:
+        """The plan for these variables and its parameters. `known` keeps the plans of this document.
+
+        Raises Unplannable where the standard execution must answer, also for arguments that it will refuse.
+        """
+        name = operation.name.value if operation.name else None
+        key = (name, *shape(self.schema._schema, operation, variables))
+        found = known.get(key)
+        try:
+            if found is None:
+                found = self._written(Selection(self.schema, document, operation, variables))
+                if len(known) < SHAPES_MAX:
+                    known[key] = found
+            if isinstance(found, Unplannable):
+                raise found
+            return found, values(self.schema, found.sites, found.recipes, variables)
+        except Refused:
+            raise Unplannable("arguments") from None
+
+    def _written(self, selection: Selection) -> Plan | Unplannable:
+        writing = Writing(self.schema, self.catalogue, selection, {**WRITERS, relations.Pages: pages})
+        try:
+            roots = selection.roots()
+            columns = [
+                func.convert_to(_column(writing, details), literal("UTF8")).label(f"r{at}")
+                for at, details in enumerate(roots.values())
+            ]
+        except Unplannable as no:
+            return no
+        except (ArgumentError, AssertionError, AttributeError, KeyError, TypeError) as wrong:
+            _log.error("defect in planning: %s", type(wrong).__name__, exc_info=wrong)  # names of the schema, no values
+            return Unplannable("defect")
+        return compiled(tuple(roots), columns, writing.sites)
+
+
+def _column(writing: Writing, details: Any) -> Any:
+    written = writing.value("Query", Row(), details)
+    return literal(written) if isinstance(written, str) else written
+
+
+def compiled(keys: tuple[str, ...], columns: Sequence[Any], sites: Sequence[Site]) -> Plan:
+    made = select(KNOWN, *columns).compile(dialect=DIALECT)
+    recipes = tuple(recipe(name, made.params) for name in made.positiontup or ())
+    return Plan(tuple(f'"{key}":'.encode() for key in keys), str(made), recipes, tuple(sites))

@@ -1,0 +1,46 @@
+"""Running a plan: one statement in a snapshot of its own, and the answer's bytes as PostgreSQL wrote them.
+
+Decides: which failures the standard execution may answer instead (a null where none may be, a value that a column
+cannot hold, a statement that is wrong), and that the rest is final: a statement that took too long, a refused right.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from api import identity
+from api.graphql.planner.bind import Unplannable
+from api.graphql.planner.plan import Plan
+from schema.reads import Reads
+from schema.viewer import Viewer
+
+NULL_VIOLATION = "GQ001"
+DATA_EXCEPTION = "22"
+WRONG_STATEMENT = "42"
+NOT_ALLOWED = "42501"
+
+_log = logging.getLogger("evenhand.graphql")
+
+
+async def run(plan: Plan, parameters: Sequence[Any], reads: Reads, viewer: Viewer) -> bytes:
+    """The whole `data` object. Raises Unplannable where the standard execution must answer."""
+    try:
+        async with reads.snapshot(viewer) as connection:
+            known, *found = await connection.fetchrow(plan.sql, *parameters)
+    except (asyncpg.PostgresError, asyncpg.DataError) as wrong:
+        state = getattr(wrong, "sqlstate", None) or DATA_EXCEPTION
+        if state == NULL_VIOLATION or state.startswith(DATA_EXCEPTION):
+            raise Unplannable("data") from None
+        if state.startswith(WRONG_STATEMENT) and state != NOT_ALLOWED:
+            _log.error("defect in a planned statement: %s", state)
+            raise Unplannable("defect") from None
+        raise
+    if not known:
+        raise identity.unauthenticated()
+    return joined(plan.keys, found)
+
+
+def joined(keys: Sequence[bytes], values: Sequence[bytes]) -> bytes:
+    return b"{" + b",".join(key + value for key, value in zip(keys, values, strict=True)) + b"}"
