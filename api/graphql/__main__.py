@@ -1,8 +1,13 @@
-"""Write the published schema: `python -m api.graphql`. The drift test compares it byte by byte."""
+"""Write the published schema: `python -m api.graphql`. The drift test compares it byte by byte.
 
+`python -m api.graphql release` also keeps it as the schema that later ones must not break.
+"""
+
+import sys
 from pathlib import Path
 
 import schema
+from api.graphql.contract import publish
 from api.graphql.served import SCHEMA
 
 SDL = Path(schema.__file__).with_name("api.graphql")
@@ -14,3 +19,5 @@ def sdl() -> str:
 
 if __name__ == "__main__":
     SDL.write_text(sdl())
+    if sys.argv[1:] == ["release"]:
+        publish(sdl())

@@ -3,6 +3,7 @@
 import json
 import re
 from base64 import b64decode
+from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +23,7 @@ from tests.api.listening import free_port, served
 # Somebody of each role in the small house.
 PLAYERS = {
     "EMPLOYEE": "ana", "EVERYBODY": "ana", "MANAGER": "mia", "HR": "hanna", "FINANCE": "finn", "AUDITOR": "ava",
-    "PAYROLL": "paul", "ITSM_ADMIN": "ivo", "PLAN_ADMIN": "ana", "WORKS_COUNCIL": "ana",
+    "PAYROLL": "paul", "ITSM_ADMIN": "ivo", "PLAN_ADMIN": "petra", "WORKS_COUNCIL": "wanda",
 }  # fmt: skip
 
 
@@ -67,7 +68,7 @@ def test_each_example_says_for_whom_it_is() -> None:
     found = examples()
     assert {file.stem for file in EXAMPLES.iterdir()} == {each["name"] for each in found}
     assert {each["role"] for each in found} <= {"EVERYBODY", *(role.value for role in Role)}
-    assert {"EMPLOYEE", "MANAGER", "FINANCE", "AUDITOR"} <= {each["role"] for each in found}
+    assert {role.value for role in Role} <= {each["role"] for each in found}, "a role without an example"
     assert all(each["title"].endswith(".") and len(each["title"]) > 10 for each in found)
 
 
@@ -76,6 +77,17 @@ async def test_examples_are_answered(ask: Asking, example: dict[str, Any]) -> No
     """Also within the limits of those who send texts that nobody registered."""
     answer = await ask(PLAYERS[example["role"]], example["text"])
     assert answer
+    empty = [at for at in lists(answer) if not at[1]]
+    assert empty == [], "an example that shows nothing teaches nothing"
+
+
+def lists(answer: Any, at: str = "") -> Iterator[tuple[str, list[Any]]]:
+    """The pages of an answer that stand at the root, or on the only thing at the root, with their paths."""
+    for name, value in answer.items() if isinstance(answer, dict) else ():
+        if isinstance(value, dict) and "nodes" in value:
+            yield f"{at}{name}", value["nodes"]
+        else:
+            yield from lists(value, f"{at}{name}.")
 
 
 # --- in a browser ----------------------------------------------------------------------------------------------------
