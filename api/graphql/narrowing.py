@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 import strawberry
-from sqlalchemy import ARRAY, ColumnElement, bindparam, func
+from sqlalchemy import ARRAY, ColumnElement, Integer, SmallInteger, bindparam, func
 from sqlalchemy.types import TypeEngine
 
 from api.graphql.arguments import LIST_MAX, TEXT_MAX, DateRange, DateTimeRange, IdFilter, stored
@@ -37,8 +37,9 @@ class Condition:
     value: Any
 
     def kind(self, c: Any) -> TypeEngine[Any]:
-        """The type of the value."""
+        """The type of the value: any Int may be asked of a small column."""
         kind: TypeEngine[Any] = c[self.column].type
+        kind = Integer() if isinstance(kind, SmallInteger) else kind
         return ARRAY(kind) if self.word == "in" else kind
 
     def sql(self, c: Any, given: Any = None) -> ColumnElement[bool]:
