@@ -40,50 +40,92 @@ create or replace function app.left_us() returns boolean stable security definer
   set search_path = pg_temp language sql as
   $$ select app.has_left(app.person()) $$;
 
--- Does the viewer hold this role now? Grants stand in the database, never in a token; they end with the account.
-create or replace function app.granted(wanted text) returns boolean stable security definer
-  set search_path = access, pg_temp language sql as
-  $$ select exists (select from access.role_grant g
-       where g.tenant_id = app.tenant() and g.person_id = app.person() and g.role = wanted
-         and g.valid_from <= now() and (g.valid_to is null or now() < g.valid_to))
-       and not app.left_us() $$;
+-- What the viewer is now: the roles granted to him, and `member` when he is somebody we know and who is still here; each
+-- between blanks. Grants stand in the database, never in a token; they end with the account, as membership does.
+create or replace function app.judged() returns text stable security definer
+  set search_path = pg_temp language plpgsql as $$
+declare
+  roles text;
+begin
+  if app.person() is null or app.left_us() then
+    return ' ';
+  end if;
+  select string_agg(g.role, ' ') into roles from access.role_grant g
+   where g.tenant_id = app.tenant() and g.person_id = app.person()
+     and g.valid_from <= now() and (g.valid_to is null or now() < g.valid_to);
+  if roles is not null or exists (select from mirror.person p where p.tenant_id = app.tenant() and p.id = app.person()
+                                    and p.active and p.gone_at is null) then
+    return concat(' ', roles, ' member ');
+  end if;
+  return ' ';
+end $$;
+
+-- The same, judged once where it cannot change: in a transaction that only reads, and reads one moment throughout. It is
+-- kept with the names that it was judged for, and goes with the transaction as they do.
+create or replace function app.standing() returns text stable language plpgsql as $$
+declare
+  who text;
+  kept text;
+begin
+  if current_setting('transaction_isolation') <> 'repeatable read'
+     or current_setting('transaction_read_only') <> 'on' then
+    return app.judged();
+  end if;
+  who := concat(current_setting('app.tenant_id', true), '/', current_setting('app.person_id', true), ':');
+  kept := current_setting('app.standing', true);
+  if not coalesce(starts_with(kept, who), false) then
+    kept := set_config('app.standing', who || app.judged(), true);
+  end if;
+  return kept;
+end $$;
+
+-- Does the viewer hold this role now?
+create or replace function app.granted(wanted text) returns boolean stable language sql as
+  $$ select position(' ' || wanted || ' ' in app.standing()) > 0 $$;
 
 -- Is the viewer somebody we know and who is still here?
-create or replace function app.member() returns boolean stable security definer
-  set search_path = mirror, pg_temp language sql as
-  $$ select (exists (select from mirror.person p where p.tenant_id = app.tenant() and p.id = app.person()
-                     and p.active and p.gone_at is null)
-          or exists (select from access.role_grant g where g.tenant_id = app.tenant() and g.person_id = app.person()
-                     and g.valid_from <= now() and (g.valid_to is null or now() < g.valid_to)))
-         and not app.left_us() $$;
+create or replace function app.member() returns boolean stable language sql as
+  $$ select position(' member ' in app.standing()) > 0 $$;
+
+-- Lists of ids come from plpgsql, which hands them over at once: a list of another language that changes its
+-- search_path does so for every row.
 
 -- Everybody below the viewer in the line.
 create or replace function app.reports() returns setof uuid stable security definer
-  set search_path = access, pg_temp language sql as
-  $$ select c.person_id from access.reporting_closure c
-      where c.tenant_id = app.tenant() and c.manager_id = app.person() $$;
+  set search_path = pg_temp language plpgsql as $$
+begin
+  return query select c.person_id from access.reporting_closure c
+    where c.tenant_id = app.tenant() and c.manager_id = app.person();
+end $$;
 
 -- The viewer's own line upwards.
 create or replace function app.managers() returns setof uuid stable security definer
-  set search_path = access, pg_temp language sql as
-  $$ select c.manager_id from access.reporting_closure c
-      where c.tenant_id = app.tenant() and c.person_id = app.person() $$;
+  set search_path = pg_temp language plpgsql as $$
+begin
+  return query select c.manager_id from access.reporting_closure c
+    where c.tenant_id = app.tenant() and c.person_id = app.person();
+end $$;
 
--- Teams that the viewer belongs to or leads.
+-- Teams that the viewer belongs to or leads, and those of everybody below him.
 create or replace function app.teams() returns setof uuid stable security definer
-  set search_path = mirror, pg_temp language sql as
-  $$ select m.team_id from mirror.team_membership m
-      where m.tenant_id = app.tenant() and m.person_id = app.person() and m.gone_at is null
-     union select t.id from mirror.team t where t.tenant_id = app.tenant() and t.manager_id = app.person()
-     union select m.team_id from mirror.team_membership m
-      where m.tenant_id = app.tenant() and m.gone_at is null and m.person_id in (select app.reports()) $$;
+  set search_path = pg_temp language plpgsql as $$
+begin
+  return query
+    select m.team_id from mirror.team_membership m
+     where m.tenant_id = app.tenant() and m.person_id = app.person() and m.gone_at is null
+    union select t.id from mirror.team t where t.tenant_id = app.tenant() and t.manager_id = app.person()
+    union select m.team_id from access.reporting_closure c
+      join mirror.team_membership m on m.tenant_id = c.tenant_id and m.person_id = c.person_id
+     where c.tenant_id = app.tenant() and c.manager_id = app.person() and m.gone_at is null;
+end $$;
 
 revoke execute on all functions in schema app from public;
 grant execute on function app.make_parts(date, int), app.drop_part(text, date), app.has_left(uuid), app.people_of(uuid)
   to evenhand_worker;
 grant usage on schema app to evenhand_app, evenhand_intake, evenhand_worker, evenhand_pay, evenhand_sequencer;
-grant execute on function app.tenant(), app.person(), app.left_us(), app.granted(text), app.member(), app.reports(),
-  app.managers(), app.teams() to evenhand_app, evenhand_intake, evenhand_worker, evenhand_pay, evenhand_sequencer;
+grant execute on function app.tenant(), app.person(), app.left_us(), app.judged(), app.standing(), app.granted(text),
+  app.member(), app.reports(), app.managers(), app.teams()
+  to evenhand_app, evenhand_intake, evenhand_worker, evenhand_pay, evenhand_sequencer;
 
 -- Row security on every table of ours, for its owner too; and the tenant wall before every other policy.
 -- All policies and grants are laid anew each time, so what these files say is all there is.

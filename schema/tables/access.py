@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
 from engine.words import Role, RoleRequestState
@@ -54,7 +55,7 @@ class ReportingClosure(SQLModel, table=True):
     """Everybody below each manager, with the distance. Rebuilt from the mirrored people when they change."""
 
     __tablename__ = "reporting_closure"
-    __table_args__ = {"schema": "access"}
+    __table_args__ = (Index("reporting_closure_person", "tenant_id", "person_id", "manager_id"), {"schema": "access"})
     tenant_id: UUID = Field(primary_key=True)
     manager_id: UUID = Field(primary_key=True)
     person_id: UUID = Field(primary_key=True)

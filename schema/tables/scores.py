@@ -73,8 +73,7 @@ class KpiValue(SQLModel, table=True):
     __table_args__ = (
         words("subject_kind", SubjectKind),
         words("status", KpiStatus),
-        Index("kpi_value_subject", "tenant_id", "subject_id"),
-        Index("kpi_value_run", "tenant_id", "run_id", "subject_kind", "subject_id", "kpi_no", "id"),
+        Index("kpi_value_subject", "tenant_id", "subject_id", "run_id", "kpi_no", "id"),
         SCHEMA,
     )
     tenant_id: UUID = Field(primary_key=True)
@@ -107,7 +106,7 @@ class KpiLineage(SQLModel, table=True):
     __tablename__ = "kpi_lineage"
     __table_args__ = (
         words("subject_kind", SubjectKind),
-        Index("kpi_lineage_subject", "tenant_id", "run_id", "metric", "subject_id"),
+        Index("kpi_lineage_subject", "tenant_id", "subject_id", "run_id", "metric", "number", "record_id"),
         SCHEMA,
     )
     tenant_id: UUID = Field(primary_key=True)

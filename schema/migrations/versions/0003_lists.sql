@@ -27,7 +27,6 @@ create index file_drop_loaded on ops.file_drop (tenant_id, loaded_at, id);
 create index outbox_listed on ops.outbox (tenant_id, created_at, id);
 
 create index run_numbered on score.run (tenant_id, run_no, id);
-create index kpi_value_run on score.kpi_value (tenant_id, run_id, subject_kind, subject_id, kpi_no, id);
 create index score_run on score.score (tenant_id, run_id, person_id);
 create index attribution_split_service on score.attribution_split (tenant_id, service_id, person_id, id);
 
