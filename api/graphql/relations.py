@@ -106,6 +106,14 @@ class ById:
 
 
 @dataclass(frozen=True, slots=True)
+class ByIds:
+    """The things of the global ids in this argument, at most `at_most`, in their order; null where there is none."""
+
+    argument: str
+    at_most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lookup:
     """One thing by a key of its own: the argument `by` -> columns and their values; None where nothing can match."""
 
@@ -113,4 +121,4 @@ class Lookup:
     columns: Callable[[Any], Mapping[str, Any] | None]
 
 
-Relation = ToOne | TheOne | Some | Pages | OneOf | Id | Text | Json | Part | Place | ById | Lookup
+Relation = ToOne | TheOne | Some | Pages | OneOf | Id | Text | Json | Part | Place | ById | ByIds | Lookup

@@ -1,15 +1,18 @@
 """The entry points. Each list is what the viewer may see of it; hidden and missing look the same."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import select, text
+from sqlalchemy import Text as SqlText
+from sqlalchemy import literal_column, select, text
 
 from api.graphql import arguments as given
 from api.graphql.binding import Node, by_id, by_key, computed
 from api.graphql.connections import Connection, connection
 from api.graphql.context import Asked
 from api.graphql.lists import HouseLists, RecordLists
+from api.graphql.relations import ById, ByIds, Json, Lookup, Place, TheOne
 from api.graphql.scalars import BigInt
 from api.graphql.types import explanation
 from api.graphql.types.audit import AuditRecord, DataIssue
@@ -35,15 +38,28 @@ ROLES = text(
 )
 
 
+def _himself(c: Any, keys: Any) -> Any:
+    return c.id == text("app.person()")
+
+
+def _roles(c: Any) -> Any:
+    order = ", ".join(f"'{role.value}'" for role in Role)
+    return literal_column(
+        f"""(select '[' || coalesce(string_agg('"' || r.role || '"', ','
+               order by array_position(array[{order}], r.role)), '') || ']' from ({ROLES.text}) r)""",  # noqa: S608
+        SqlText,
+    )
+
+
 @strawberry.type(description="The person who asks.")
 class Viewer:
-    @computed("Himself; null for an account without a person in the tools.")
+    @computed("Himself; null for an account without a person in the tools.", sql=TheOne("Person", (), _himself))
     async def person(self, info: Asked) -> Person | None:
         reading = info.context.reading
         found: Person | None = await by_key(reading, "Person", reading.viewer.person_id)
         return found
 
-    @computed("What he is now, from the database; never from the token.")
+    @computed("What he is now, from the database; never from the token.", sql=Json(_roles))
     async def roles(self, info: Asked) -> list[Role]:
         held = {row["role"] for row in await info.context.reading.rows(ROLES)}
         return [role for role in Role if role in held]
@@ -84,6 +100,17 @@ class PersonBy:
     email: str | None = strawberry.field(default=strawberry.UNSET, description="The mail address, as the tool has it.")
 
 
+def person_key(by: PersonBy) -> Mapping[str, Any] | None:
+    """The columns that must have these values; None for an id of another type."""
+    if isinstance(by.id, str):
+        found = parsed(by.id)
+        return {"id": found[1]} if found and found[0] == "Person" else None
+    if isinstance(by.email, str):
+        return {"email": given.stored(by.email)}
+    source, _, key = given.stored(str(by.source_key)).partition(":")
+    return {"source": source, "source_key": key}
+
+
 @strawberry.input(one_of=True, description="One audit record.")
 class AuditRecordBy:
     id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="The global id.")
@@ -98,11 +125,11 @@ def _argument(description: str) -> Any:
 
 @strawberry.type(description="Everything that can be read.")
 class Query(RecordLists, HouseLists):
-    @computed("The person who asks, and what is his.")
+    @computed("The person who asks, and what is his.", sql=Place())
     def viewer(self) -> Viewer:
         return Viewer()
 
-    @computed("The thing with this id; null where it is hidden or missing.")
+    @computed("The thing with this id; null where it is hidden or missing.", sql=ById("id"))
     async def node(
         self,
         info: Asked,
@@ -111,7 +138,10 @@ class Query(RecordLists, HouseLists):
         found: Node | None = await by_id(info.context.reading, id)
         return found
 
-    @computed(f"The things with these ids, at most {NODES_MAX}, in their order; null where hidden.")
+    @computed(
+        f"The things with these ids, at most {NODES_MAX}, in their order; null where hidden.",
+        sql=ByIds("ids", NODES_MAX),
+    )
     async def nodes(
         self, info: Asked, ids: Annotated[list[strawberry.ID], _argument("The global ids.")]
     ) -> list[Node | None]:
@@ -127,18 +157,13 @@ class Query(RecordLists, HouseLists):
         filters=given.PersonFilter,
     )
 
-    @computed("One person; null where hidden or missing.")
+    @computed("One person; null where hidden or missing.", sql=Lookup("Person", person_key))
     async def person(self, info: Asked, by: Annotated[PersonBy, _argument("Which one.")]) -> Person | None:
-        reading = info.context.reading
-        if isinstance(by.id, str):
-            found = parsed(by.id)
-            return await by_key(reading, "Person", found[1]) if found and found[0] == "Person" else None
-        if isinstance(by.email, str):
-            wanted = PERSON.c.email == given.stored(by.email)
-        else:
-            source, _, key = given.stored(str(by.source_key)).partition(":")
-            wanted = (PERSON.c.source == source) & (PERSON.c.source_key == key)
-        rows = await reading.rows(select(PERSON.c.id).where(wanted).order_by(PERSON.c.id).limit(1))
+        reading, key = info.context.reading, person_key(by)
+        if key is None:
+            return None
+        wanted = [PERSON.c[name] == value for name, value in key.items()]
+        rows = await reading.rows(select(PERSON.c.id).where(*wanted).order_by(PERSON.c.id).limit(1))
         return await by_key(reading, "Person", rows[0]["id"]) if rows else None
 
     cycles: Connection[Cycle] = connection("Cycle", "Periods that are scored and paid.")

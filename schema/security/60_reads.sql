@@ -18,13 +18,20 @@ create or replace function app.amount(minor bigint, currency text) returns text 
        when currency in ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') then (minor * 0.001)::numeric(22, 3)::text
        else (minor * 0.01)::numeric(22, 2)::text end $$;
 
+-- An exact fraction as text: a decimal where it ends, else numerator/denominator (engine/canonical.py; a test compares).
+-- A denominator of 64 bits that divides 10^63 is one of twos and fives.
+create or replace function app.fraction_text(num bigint, den bigint) returns text immutable language sql as
+  $$ with least as (select (num / gcd(num, den))::numeric as n, (den / gcd(num, den))::numeric as d)
+     select case when mod(1e63, d) = 0 then trim_scale(div(n * 1e63, d) * 1e-63)::text else n || '/' || d end
+       from least $$;
+
 -- A null where the schema promises a value. Not immutable: it must not be called while planning.
 create or replace function app.null_violation(place text) returns text stable language plpgsql as
   $$ begin raise exception 'null at %', place using errcode = 'GQ001'; end $$;
 
 revoke execute on function app.global_id(text, uuid), app.cursor(text), app.first_of(text[]), app.amount(bigint, text),
-  app.null_violation(text) from public;
+  app.fraction_text(bigint, bigint), app.null_violation(text) from public;
 grant execute on function app.global_id(text, uuid), app.cursor(text), app.first_of(text[]), app.amount(bigint, text),
-  app.null_violation(text) to evenhand_app;
+  app.fraction_text(bigint, bigint), app.null_violation(text) to evenhand_app;
 
 reset role;

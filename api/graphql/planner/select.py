@@ -20,6 +20,7 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     Undefined,
+    get_named_type,
     get_nullable_type,
     is_non_null_type,
     type_from_ast,
@@ -99,12 +100,17 @@ def _shape(kind: Any, value: Any) -> Any:
         return value is None
     kind = kind.of_type if is_non_null_type(kind) else get_nullable_type(kind)
     if isinstance(kind, GraphQLList):
-        return "list"
+        named = get_named_type(kind)
+        return tuple(sorted({_id_kind(each) for each in value})) if named.name == "ID" else "list"
     if isinstance(kind, GraphQLInputObjectType):
         return tuple((name, _shape(kind.fields[name].type, value[name])) for name in sorted(value))
     if isinstance(kind, GraphQLEnumType) or (isinstance(kind, GraphQLScalarType) and kind.name == "Boolean"):
         return str(value)
     if isinstance(kind, GraphQLScalarType) and kind.name == "ID":
-        found = parsed(str(value))
-        return found[0] if found else "?"
+        return _id_kind(value)
     return "given"
+
+
+def _id_kind(value: Any) -> str:
+    found = parsed(str(value))
+    return found[0] if found else "?"

@@ -8,10 +8,11 @@ instead. Order of keys is that of the selection.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from graphql import GraphQLField, GraphQLNonNull, GraphQLObjectType, get_named_type
 from graphql.execution.collect_fields import FieldDetailsList
-from sqlalchemy import ColumnElement, FromClause, Integer, and_, case, func, literal_column, select
+from sqlalchemy import ARRAY, ColumnElement, FromClause, Integer, Uuid, and_, case, column, func, literal_column, select
 from sqlalchemy import Text as SqlText
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.sql import operators
@@ -252,15 +253,40 @@ def array(items: Sql, *, order: Any = None, where: Any = None) -> Sql:
 
 def _by_id(writing: Writing, relation: relations.ById, row: Row, asked: Asked) -> Sql:
     def reader(given: dict[str, Any]) -> Read:
-        found = parsed(given[relation.argument])
-        known = found is not None and found[0] in TYPES and issubclass(TYPES[found[0]].cls, Node)
-        return Read(found[0], [found[1]]) if found and known else Read(None, [])
+        found = _shown(parsed(given[relation.argument]))
+        return Read(found[0], [found[1]]) if found else Read(None, [])
 
     site, read = writing.site(asked, reader)
     if read.form is None:
         return NULL
     bound = TYPES[read.form]
     return writing.one(bound, row, asked.details, _equals(bound, parameter(site, 0, bound.table.c[bound.key].type)))
+
+
+def _by_ids(writing: Writing, relation: relations.ByIds, row: Row, asked: Asked) -> Sql:
+    def reader(given: dict[str, Any]) -> Read:
+        if len(given[relation.argument]) > relation.at_most:
+            raise Unplannable("arguments")
+        found = [_shown(parsed(text)) for text in given[relation.argument]]
+        kinds = tuple(sorted({each[0] for each in found if each}))
+        return Read(kinds, [[each[0] if each else "" for each in found], [each[1] if each else None for each in found]])
+
+    site, read = writing.site(asked, reader)
+    shape = [column("kind", SqlText), column("id", Uuid)]
+    lists = [parameter(site, at, ARRAY(each.type)) for at, each in enumerate(shape)]
+    ids = func.unnest(*lists).table_valued(*shape, with_ordinality="no", name=writing.name("i")).render_derived()
+    around = row.below(ids)
+    branches = [
+        (ids.c.kind == literal(kind), writing.one(TYPES[kind], around, asked.details, _equals(TYPES[kind], ids.c.id)))
+        for kind in read.form
+    ]
+    written = func.coalesce(case(*branches, else_=None), NULL) if branches else NULL
+    return select(array(written, order=ids.c.no)).select_from(ids).correlate(*row.all).scalar_subquery()
+
+
+def _shown(found: tuple[str, UUID] | None) -> tuple[str, UUID] | None:
+    known = found is not None and found[0] in TYPES and issubclass(TYPES[found[0]].cls, Node)
+    return found if known else None
 
 
 def _lookup(writing: Writing, relation: relations.Lookup, row: Row, asked: Asked) -> Sql:
@@ -291,5 +317,6 @@ WRITERS: Mapping[type, Writer] = {
     relations.OneOf: _one_of,
     relations.Some: _some,
     relations.ById: _by_id,
+    relations.ByIds: _by_ids,
     relations.Lookup: _lookup,
 }

@@ -6,10 +6,12 @@ from fractions import Fraction
 from typing import Annotated, Any
 
 import strawberry
+from sqlalchemy import func
 from strawberry.types import Info
 
 from api.graphql.binding import Node, about, bounded, by_key, computed, shown, to_one
 from api.graphql.connections import Connection, connection
+from api.graphql.relations import OneOf, Text
 from api.graphql.scalars import BigInt
 from api.graphql.types.organisation import Person, Service
 from api.graphql.types.runs import Cycle, Run
@@ -33,6 +35,7 @@ def subject() -> Any:
         "The person, team or service; null for the whole organisation and where the viewer may not see the subject.",
         "subject_kind",
         "subject_id",
+        sql=OneOf(SHOWN_TYPE, "subject_kind", "subject_id"),
     )(subject_of)
 
 
@@ -46,9 +49,9 @@ class RecordRevision:
     observed_at: datetime = about("When it was read.")
     feed: Feed = about("How it arrived.")
 
-    payload_sha256: str = computed("sha256 of the record as it came, hex.", "payload_hash")(
-        lambda root: root.payload_hash.hex()
-    )
+    payload_sha256: str = computed(
+        "sha256 of the record as it came, hex.", "payload_hash", sql=Text(lambda c: func.encode(c.payload_hash, "hex"))
+    )(lambda root: root.payload_hash.hex())
 
 
 @shown(
@@ -136,9 +139,12 @@ def _exact(root: Any) -> str:
 @shown(scores.AttributionSplit, "One person's share of one service's outcome. The shares of a service sum to 1.")
 class AttributionSplit(Node):
     share: Decimal = about("The share, shown with six decimals.")
-    share_exact: str = computed("The share, exact: a decimal or numerator/denominator.", "share_num", "share_den")(
-        _exact
-    )
+    share_exact: str = computed(
+        "The share, exact: a decimal or numerator/denominator.",
+        "share_num",
+        "share_den",
+        sql=Text(lambda c: func.app.fraction_text(c.share_num, c.share_den)),
+    )(_exact)
     method: AttributionMethod = about("How the outcome was split.")
     role: RaciRole | None = about("The responsibility it follows from, where it does.")
     person: Person | None = to_one("Person", "person_id", "Whose share it is; null where the viewer may not see him.")
