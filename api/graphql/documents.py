@@ -4,19 +4,26 @@ Decides: what is wrong with a document, before anybody's values are looked at. R
 limits.py and the rules of GraphQL forbid.
 """
 
+import asyncio
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from graphql import DocumentNode, GraphQLError, GraphQLSyntaxError, parse, specified_rules, validate
 from graphql.validation import NoSchemaIntrospectionCustomRule
 
-from api.graphql.limits import ERRORS_MAX, TOKENS_MAX, DocumentSize, too_complex
+from api.graphql.limits import DEPTH_MAX, ERRORS_MAX, TOKENS_MAX, listed, oversized, too_complex
 from api.graphql.planner.plan import Plans
 from api.graphql.served import CORE
 from engine.refusal import Code, Refused
 
-RULES = (*specified_rules, DocumentSize)
+RULES = tuple(specified_rules)
+# How the parser says that it stopped early.
+UNREAD = (
+    (f"{TOKENS_MAX} tokens", f"more than {TOKENS_MAX} tokens", str(TOKENS_MAX)),
+    ("nested too deeply", "too many levels", str(DEPTH_MAX)),
+)
 CACHED_MAX = 512
+LONG_CHARACTERS = 4096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,13 +43,24 @@ def registered(document_id: str) -> str:
 @lru_cache(CACHED_MAX)
 def prepared(text: str, introspection: bool) -> Document:
     """The document of this text; raises GraphQLError where it cannot even be read."""
-    try:
-        ast = parse(text, max_tokens=TOKENS_MAX)
-    except GraphQLSyntaxError as wrong:
-        if f"more that {TOKENS_MAX} tokens" in wrong.message or f"more than {TOKENS_MAX} tokens" in wrong.message:
-            raise too_complex(f"more than {TOKENS_MAX} tokens", str(TOKENS_MAX)) from None
-        raise
-    except RecursionError:
-        raise too_complex("too many levels", "fewer") from None
+    ast = read(text)
     rules = RULES if introspection else (*RULES, NoSchemaIntrospectionCustomRule)
-    return Document(ast, tuple(validate(CORE, ast, rules, max_errors=ERRORS_MAX)))
+    return Document(ast, tuple(oversized(ast) or listed(validate(CORE, ast, rules, max_errors=ERRORS_MAX))))
+
+
+async def ready(text: str, introspection: bool) -> Document:
+    """The same; a long text is read beside the event loop, so that others are answered meanwhile."""
+    if len(text) < LONG_CHARACTERS:
+        return prepared(text, introspection)
+    return await asyncio.to_thread(prepared, text, introspection)
+
+
+def read(text: str) -> DocumentNode:
+    """The text as a tree; reading stops at the first token too many, or a level too deep."""
+    try:
+        return parse(text, max_tokens=TOKENS_MAX)
+    except GraphQLSyntaxError as wrong:
+        for said, found, most in UNREAD:
+            if said in wrong.message:
+                raise too_complex(found, most) from None
+        raise

@@ -15,8 +15,10 @@ from sqlalchemy.exc import DBAPIError
 from api.graphql.bucket import Throttled
 from engine.refusal import Code, Refused
 
-SUGGESTION = re.compile(r" Did you mean .*", re.DOTALL)
-QUERY_CANCELED = "57014"
+# What the library adds for programmers: names that the caller did not ask for, and texts of Python.
+SUGGESTION = re.compile(r" Did you mean .*|, but encountered error 'Exceeds the limit.*", re.DOTALL)
+MESSAGE_MAX = 400
+QUERY_CANCELED, LOCK_NOT_AVAILABLE = "57014", "55P03"
 
 _log = logging.getLogger("evenhand.graphql")
 
@@ -26,12 +28,12 @@ def said(no: GraphQLError | Refused, request_id: str) -> dict[str, Any]:
     error = no if isinstance(no, GraphQLError) else GraphQLError(no.what, original_error=no)
     cause = error.original_error
     extensions: dict[str, Any] = {"code": Code.DOCUMENT_INVALID.value}
-    message = SUGGESTION.sub("", error.message)
+    message = SUGGESTION.sub("", error.message[:MESSAGE_MAX])
     if isinstance(cause, Refused):
         message, extensions = cause.what, {"code": cause.code.value, "fix": cause.fix}
         if isinstance(cause, Throttled):
             extensions["retryAfterSeconds"] = cause.after_seconds
-    elif getattr(cause.orig if isinstance(cause, DBAPIError) else cause, "sqlstate", "") == QUERY_CANCELED:
+    elif sqlstate(cause) in (QUERY_CANCELED, LOCK_NOT_AVAILABLE):
         message = "Reading took too long."
         extensions = {"code": Code.TIMEOUT.value, "fix": "Ask for smaller pages or fewer fields."}
     elif error.path and not isinstance(cause, GraphQLError):  # that one is about the caller's arguments
@@ -45,6 +47,11 @@ def said(no: GraphQLError | Refused, request_id: str) -> dict[str, Any]:
     if error.path:
         shown["path"] = error.path
     return {**shown, "extensions": {**extensions, "requestId": request_id}}
+
+
+def sqlstate(wrong: BaseException | None) -> str:
+    """PostgreSQL's code of a failure, whichever driver tells it; empty for others."""
+    return getattr(wrong.orig if isinstance(wrong, DBAPIError) else wrong, "sqlstate", None) or ""
 
 
 def _place(wrong: BaseException) -> str:

@@ -24,7 +24,7 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_variable_values
 
 from api.graphql.context import Context
-from api.graphql.documents import CACHED_MAX, Document, prepared, registered
+from api.graphql.documents import CACHED_MAX, Document, ready, registered
 from api.graphql.errors import said
 from api.graphql.limits import ANSWER_MAX_BYTES, too_large
 from api.graphql.planner.bind import Unplannable
@@ -70,7 +70,7 @@ async def answer(request: Request, context: Context, *, planned: bool = True) ->
     request_id = context.reading.viewer.request_id
     extensions: dict[str, Any] = {"requestId": request_id, "cost": context.purse.standing().cost(0)}
     try:
-        document = prepared(text_of(request, context), context.house.settings.introspection)
+        document = await ready(text_of(request, context), context.house.settings.introspection)
         if document.errors:
             return Answer(None, [said(error, request_id) for error in document.errors], extensions)
         operation = _operation(document.ast, request.operation_name)

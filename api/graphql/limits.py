@@ -1,10 +1,11 @@
 """How big a document may be. Measured in one walk; a fragment is measured once, however often it is spread.
 
-Limits for documents that we do not know beforehand: 1,500 tokens, 10 levels of objects, 10 aliases, 20 root fields, 20
-directives and 3 on one field. Documents that only ask for the schema itself may be as deep as its tools write them.
+Limits for documents that we do not know beforehand: 1,500 tokens, 20 operations, 10 levels of objects, and in each
+operation 10 aliases, 20 root fields, 20 directives and 3 on one field. Documents that only ask for the schema itself
+may be as deep as its tools write them. What is too large is refused before the rules of GraphQL look at it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +17,9 @@ from graphql import (
     GraphQLError,
     OperationDefinitionNode,
     SelectionSetNode,
-    ValidationContext,
-    ValidationRule,
 )
+from graphql.validation.rules import overlapping_fields_can_be_merged
+from graphql.validation.validate import ValidationAbortedError
 
 from engine.refusal import Code, Refused
 
@@ -28,8 +29,14 @@ ALIASES_MAX = 10
 ROOT_FIELDS_MAX = 20
 DIRECTIVES_MAX = 20
 DIRECTIVES_ON_FIELD_MAX = 3
+OPERATIONS_MAX = 20
 ERRORS_MAX = 5
+COMPARED_MAX = 20_000  # steps of the rule that compares fields of equal names; a large dashboard takes some hundreds
+BEYOND = 10**6
 ANSWER_MAX_BYTES = 8 * 1024 * 1024
+
+# The library's own meter of the rule whose work grows with the square of the document.
+overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = COMPARED_MAX
 
 
 @dataclass(slots=True)
@@ -99,18 +106,26 @@ LIMITS: tuple[tuple[str, Callable[[Size], int], int], ...] = (
 )
 
 
-class DocumentSize(ValidationRule):
-    """Refuses operations that are larger than LIMITS."""
+def oversized(document: DocumentNode) -> list[GraphQLError]:
+    """What is larger than LIMITS, operation by operation. It is asked before any other rule: those may take long."""
+    operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
+    if len(operations) > OPERATIONS_MAX:
+        return [too_complex(f"{len(operations)} operations", str(OPERATIONS_MAX))]
+    measure = _Measure(document)
+    sizes = [(each, measure.of(each.selection_set)) for each in operations]
+    return [
+        too_complex(f"{of(size)} {what}" if of(size) < BEYOND else f"far too many {what}", str(most), each)
+        for each, size in sizes
+        for what, of, most in LIMITS
+        if of(size) > most
+    ][:ERRORS_MAX]
 
-    def __init__(self, context: ValidationContext) -> None:
-        super().__init__(context)
-        measure = _Measure(context.document)
-        for each in context.document.definitions:
-            if isinstance(each, OperationDefinitionNode):
-                size = measure.of(each.selection_set)
-                for what, of, most in LIMITS:
-                    if of(size) > most:
-                        context.report_error(too_complex(f"{of(size)} {what}", f"{most}", each))
+
+def listed(errors: Sequence[GraphQLError]) -> list[GraphQLError]:
+    """At most ERRORS_MAX. Where a rule gave up, the document has more to compare than COMPARED_MAX."""
+    if len(errors) > ERRORS_MAX or not any(isinstance(each, ValidationAbortedError) for each in errors):
+        return list(errors[:ERRORS_MAX])
+    return [too_complex("too many equal fields or fragments side by side", "fewer")]
 
 
 def too_complex(found: str, most: str, node: Any = None) -> GraphQLError:
