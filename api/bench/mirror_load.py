@@ -1,9 +1,10 @@
 """`bench mirror --revisions N`: N versions of N/4 records, in four rounds, by one worker that must not grow.
 
 A second process asks every half second how far the worker is and what it and the database hold in memory; for every
-tenth of the way it prints both. The slope is megabytes per 100,000 revisions over the second half, when everything is
-warm: a leak shows there. In the end every version in the mirror is compared with the generator: its key, its number,
-its stamp and the hash of its content; and the typed row of every record with its last version.
+tenth of the way it prints the most of both. The first `WARM_UP` revisions are marked and left out of the slope
+(megabytes per 100,000 revisions) and of the growth (last tenth over first warm one, medians, in percent): a leak shows
+in both. In the end every version in the mirror is compared with the generator: its key, its number, its stamp and the
+hash of its content; and the typed row of every record with its last version.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from statistics import median
 from typing import Any
 
 import asyncpg
@@ -26,12 +28,18 @@ from schema.store import migrate
 
 ROUNDS = 4
 SHARE = 10  # so many lines are printed
+# Until the worker has held as much at once as it ever will (two full portions of the inbox, once the drain falls behind
+# the reading), the shared buffers are full, and most connections have had their largest statement.
+WARM_UP = 200_000
 DATABASE = "bench_load"
 WHERE = "select last_value from mirror.revision_id_seq"
 VERSIONS = """select source_key, version_no, version_at, payload_hash from mirror.revision
  where entity = 'incident' order by source_key collate "C", version_no"""
 TYPED = """select source_key, source_state, priority, opened_at, resolved_at, closed_at, reopen_count, made_sla
   from mirror.incident order by source_key collate "C" """
+
+
+HELD = {"worker": "worker_mb", "database": "database_mb"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,11 @@ class Sample:
     revisions: int
     worker_mb: float
     database_mb: float
+
+    @property
+    def warm(self) -> bool:
+        # The last samples are of a worker that is closing down.
+        return self.revisions > WARM_UP and self.worker_mb > 0
 
 
 def run(revisions: int) -> dict[str, Any]:
@@ -55,7 +68,8 @@ def run(revisions: int) -> dict[str, Any]:
     return {
         "name": "mirror", "revisions": heard["revisions"], "records": records, "seconds": round(heard["seconds"], 1),
         "per_second": round(per_second), "steps": steps(samples, records * ROUNDS),
-        "slope_mb_per_100000": {"worker": slope(samples, "worker_mb"), "database": slope(samples, "database_mb")},
+        "warm_up": WARM_UP, "slope_mb_per_100000": {who: slope(samples, held) for who, held in HELD.items()},
+        "growth_percent": {who: growth(samples, held) for who, held in HELD.items()},
         "compared": "every version and every typed row are as the generator made them",
         "ratio": round(per_second), "target": 0, "better": "higher", "peer": "nothing: revisions per second",
     }  # fmt: skip
@@ -84,7 +98,8 @@ async def loaded(stage: Stage, instance: str, revisions: int) -> tuple[list[Samp
             samples.append(Sample(time.perf_counter() - began, done, memory_mb([worker.pid]), held))
             if done >= next_line:
                 last = samples[-1]
-                say(f"{done:8} after {last.seconds:5.0f} s: worker {last.worker_mb:.0f}, database {held:.0f} MB")
+                warm = "" if last.warm else " (warming up)"
+                say(f"{done:8} after {last.seconds:5.0f} s: worker {last.worker_mb:.0f}, database {held:.0f} MB{warm}")
                 next_line += revisions // SHARE
     finally:
         worker.kill()
@@ -95,29 +110,41 @@ async def loaded(stage: Stage, instance: str, revisions: int) -> tuple[list[Samp
     return samples, json.loads(told.splitlines()[-1])
 
 
-def steps(samples: list[Sample], revisions: int) -> list[dict[str, int]]:
-    """For every tenth: revisions per second in it, and the memory at its end."""
-    found, last = [], Sample(0.0, 0, 0.0, 0.0)
+def steps(samples: list[Sample], revisions: int) -> list[dict[str, Any]]:
+    """For every tenth: revisions per second in it, the most memory in it, and whether it was a warm one."""
+    found: list[dict[str, Any]] = []
+    last, place = Sample(0.0, 0, 0.0, 0.0), 0
     for share in range(1, SHARE + 1):
-        here = next((s for s in samples if s.revisions >= revisions * share // SHARE), samples[-1])
+        end = next((n for n, s in enumerate(samples) if s.revisions >= revisions * share // SHARE), len(samples) - 1)
+        here, within = samples[end], samples[min(place, end) : end + 1]
         rate = (here.revisions - last.revisions) / max(here.seconds - last.seconds, 0.001)
-        held = {"worker_mb": round(here.worker_mb), "database_mb": round(here.database_mb)}
-        found.append({"revisions": here.revisions, "per_second": round(rate), **held})
-        last = here
+        most = {name: round(max(getattr(one, name) for one in within)) for name in HELD.values()}
+        found.append({"revisions": here.revisions, "per_second": round(rate), **most, "warm": within[0].warm})
+        last, place = here, end + 1
     return found
 
 
-def slope(samples: list[Sample], what: str) -> float:
-    """Megabytes per 100,000 revisions over the second half, by least squares."""
-    # The last samples are of a worker that is closing down.
-    half = [s for s in samples if s.revisions >= samples[-1].revisions / 2 and s.worker_mb > 0]
-    if len(half) < 2:
-        return 0.0
-    x, y = [s.revisions / 100_000 for s in half], [float(getattr(s, what)) for s in half]
+def slope(samples: list[Sample], what: str) -> float | None:
+    """Megabytes per 100,000 revisions over the warm part, by least squares; None where there is none."""
+    warm = [one for one in samples if one.warm]
+    x, y = [one.revisions / 100_000 for one in warm], [float(getattr(one, what)) for one in warm]
+    if len(set(x)) < 2:
+        return None
     middle_x, middle_y = sum(x) / len(x), sum(y) / len(y)
     below = sum((one - middle_x) ** 2 for one in x)
     above = sum((one - middle_x) * (other - middle_y) for one, other in zip(x, y, strict=True))
-    return round(above / below, 2) if below else 0.0
+    return round(above / below, 2)
+
+
+def growth(samples: list[Sample], what: str) -> float | None:
+    """By how many percent the median of the last tenth lies over that of the first warm one."""
+    warm = [one for one in samples if one.warm]
+    if not warm:
+        return None
+    tenth = warm[-1].revisions / SHARE
+    first = [float(getattr(one, what)) for one in warm if one.revisions <= warm[0].revisions + tenth]
+    last = [float(getattr(one, what)) for one in warm if one.revisions >= warm[-1].revisions - tenth]
+    return round(100 * (median(last) / median(first) - 1), 1)
 
 
 # ---- the comparison
