@@ -24,6 +24,7 @@ from connectors.issues import Fault, list_unplaced
 from connectors.mirror import Sighting, Written, write_versions
 from connectors.overtaken import Overtaken, refuse_overtaken
 from connectors.reading import FIX, Delivered, Reading, read_delivery
+from connectors.recall import recall
 from connectors.remnants import let_remnants_go
 from connectors.reporting import rebuild_reporting_closure
 from connectors.source import Hint, Page, Translator
@@ -255,6 +256,7 @@ async def _write_batch(
     written, refused = await _write_or_split(connection, told)
     rewritten, refused_too = await _write_or_split(connection, asked, reread=True)
     written, faults = written + rewritten, [*faults, *refused, *refused_too]
+    written += await recall(connection, written.fell, translators)
     await list_unplaced(connection, faults)
     kinds = written.kinds | await let_remnants_go(connection, readings)
     await note_hints(connection, (hint for reading in readings for hint in reading.refetch), "a webhook spoke of it")

@@ -30,7 +30,8 @@ SNAPSHOT = text("""
 with echoed as (
   select r.id, (select p.payload_hash from mirror.revision p
                  where p.tenant_id = r.tenant_id and p.record_id = r.record_id and not p.echo
-                 order by p.version_no desc, p.id desc limit 1) as before_hash
+                   and p.version_no < r.version_no
+                 order by p.version_no desc, p.version_at desc, p.id desc limit 1) as before_hash
     from mirror.revision r where r.tenant_id = (select app.tenant()) and r.echo)
 select encode(sha256(convert_to(coalesce(string_agg(
          source || ':' || entity || ':' || source_key || ':' || encode(payload_hash, 'hex'), E'\n'

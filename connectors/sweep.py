@@ -1,22 +1,24 @@
 """Everything that a tool holds against everything that the mirror holds: misses, silent rights, deletes.
 
 A key set says which records stand in the tool, in which version. What the mirror does not know, or knows older, is read
-again. What the mirror has and a complete set has not is only suspected; it is gone when the tool has twice answered a
-question for it by id with no, in two different sweeps. Nothing is deleted when too much vanishes at once: more than 50
-records, or more than 1 % of them where that is more than ten, or all of them. Then the connection is DEGRADED, and the
-sweep HELD, until a person says how many may go: lost rights look just like deletes. What a person let go counts no more
-against later sweeps; the connection is OK again when no table is held. Rows, versions and what was paid on them stay in
-any case. A record that cannot be asked for waits for the next sweep, and keeps no other from going.
+again; so is what it knows newer than can be (connectors/heads.py), as after a rollback or a restore. What the mirror
+has and a complete set has not is only suspected; it is gone when the tool has twice answered a question for it by id
+with no, in two different sweeps. Nothing is deleted when too much vanishes at once: more than 50 records, or more than
+1 % of them where that is more than ten, or all of them. Then the connection is DEGRADED, and the sweep HELD, until a
+person says how many may go: lost rights look just like deletes. What a person let go counts no more against later
+sweeps; the connection is OK again when no table is held. Rows, versions and what was paid on them stay in any case. A
+record that cannot be asked for waits for the next sweep, and keeps no other from going.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from connectors.heads import COMMITTED_WITHIN
 from connectors.hints import note_hints, note_suspicions
 from connectors.mirror import mark_gone
 from connectors.reporting import rebuild_reporting_closure
@@ -36,16 +38,18 @@ STAGE = text(
 MIRRORED = text("""
 select count(*) from mirror.record where source = :source and entity = :entity and gone_at is null
 """)
-# A record of ours that is gone comes back by being read; one that the tool has older was set back there, and stays.
+# A record of ours that is gone comes back by being read.
 UNKNOWN_OR_NEWER = text("""
 select s.key from stands s left join mirror.record m
     on m.tenant_id = (select app.tenant()) and m.source = :source and m.entity = :entity and m.source_key = s.key
  where m.id is null or m.gone_at is not null or (s.version_no, s.version_at) > (m.version_no, m.version_at)
 """)
+# One that the tool has older, though ours has been committed for long, was set back there.
 SET_BACK = text("""
-select count(*) from stands s join mirror.record m
+select s.key from stands s join mirror.record m
     on m.tenant_id = (select app.tenant()) and m.source = :source and m.entity = :entity and m.source_key = s.key
- where (s.version_no, s.version_at) < (m.version_no, m.version_at) and m.version_at < :observed_at
+ where (s.version_no, s.version_at) < (m.version_no, m.version_at) and m.version_at <= :settled_at
+   and m.gone_at is null
 """)
 # What was shown or made since the set was begun is not missing from it.
 ABSENT = text("""
@@ -142,11 +146,7 @@ async def compare(store: Store, found: KeySet, exists: Exists, ask: Callable[...
             connection, "stands", ("key", "version_no", "version_at"),
             ((key.key, key.version_no, key.version_at) for key in found.keys),
         )  # fmt: skip
-        wanted = list((await connection.execute(UNKNOWN_OR_NEWER, scope)).scalars())
-        await note_hints(
-            connection, (Hint(found.source, found.entity, key) for key in wanted), "a sweep found it newer"
-        )
-        set_back = int(await connection.scalar(SET_BACK, scope) or 0)
+        wanted, set_back = await _to_read_again(connection, found, scope)
         missing = (await connection.execute(ABSENT, scope | {"let_go": LET_GO})).all() if found.complete else []
         absent, fresh = [row.source_key for row in missing], [row.source_key for row in missing if not row.let_go]
         held = too_many(len(fresh), mirrored, allowed)
@@ -157,15 +157,29 @@ async def compare(store: Store, found: KeySet, exists: Exists, ask: Callable[...
             await note_suspicions(connection, suspected, "absent from a sweep")
             if too_many(len(fresh), mirrored, 0):
                 await connection.execute(LET, scope | {"keys": fresh, "let_go": LET_GO})
-    note = _note(found, set_back, len(absent), mirrored, held)
+    note = _note(found, len(set_back), len(absent), mirrored, held)
     gone, unanswered = 0, ""
     if found.complete and not held:
         gone, unanswered = await confirm(store, found, exists, ask)
         note = f"{note} {unanswered}".strip()
     state = "HELD" if held else "DONE" if found.complete and not unanswered else "PARTIAL"
-    swept = Swept(found.source, found.entity, state, len(found.keys), mirrored, len(wanted), len(absent), gone, note)
+    swept = Swept(found.source, found.entity, state, len(found.keys), mirrored, wanted, len(absent), gone, note)
     await _remember(store, swept, found.observed_at)
     return swept
+
+
+async def _to_read_again(
+    connection: AsyncConnection, found: KeySet, scope: Mapping[str, Any]
+) -> tuple[int, Sequence[str]]:
+    """Note what is to be read again; how many records, and those that were set back in the tool."""
+    newer = (await connection.execute(UNKNOWN_OR_NEWER, scope)).scalars().all()
+    within = COMMITTED_WITHIN.get(found.source)
+    settled_at = found.observed_at - (within or timedelta())
+    set_back = (await connection.execute(SET_BACK, {**scope, "settled_at": settled_at})).scalars().all()
+    again = {"a sweep found it newer": newer, "a sweep found it older": set_back if within else ()}
+    for why, keys in again.items():
+        await note_hints(connection, (Hint(found.source, found.entity, key) for key in keys), why)
+    return sum(map(len, again.values())), set_back
 
 
 async def could_not(store: Store, source: Source, entity: str, failed: Exception, at: datetime) -> Swept:
@@ -236,7 +250,8 @@ def _note(found: KeySet, set_back: int, absent: int, mirrored: int, held: bool) 
             "lost rights; if they were deleted, say how many may go."
         )
     if set_back:
-        said.append(f"{set_back} records stand in an older version than ours, as after a restore. Ours stay.")
+        then = "They are read again." if found.source in COMMITTED_WITHIN else "Ours stay."
+        said.append(f"{set_back} records stand in an older version than ours, as after a restore. {then}")
     return " ".join(said)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from connectors.sandbox.faults_servicenow import LAYERS as SERVICENOW_LAYERS
+from connectors.sandbox.faults_undone import LAYERS as UNDONE_LAYERS
 from connectors.sandbox.faults_wire import BUDGETS, PLAYS, Play
 from connectors.sandbox.jira_part import LAYERS as JIRA_LAYERS
 from connectors.sandbox.jira_part import PLAYS as JIRA_PLAYS
@@ -26,7 +27,11 @@ from engine.refusal import Code, Refused
 LOG_LENGTH, BODY_CHARACTERS = 20_000, 4_000
 # tool -> name -> what happens; a tool's own go before those of every tool ("http")
 ALL_PLAYS: dict[str, dict[str, Play]] = {"http": PLAYS, "servicenow": {}, "jira": JIRA_PLAYS}
-ALL_LAYERS: dict[str, dict[str, Play]] = {"http": BUDGETS, "servicenow": SERVICENOW_LAYERS, "jira": JIRA_LAYERS}
+ALL_LAYERS: dict[str, dict[str, Play]] = {
+    "http": BUDGETS,
+    "servicenow": SERVICENOW_LAYERS | UNDONE_LAYERS,
+    "jira": JIRA_LAYERS,
+}
 
 
 @dataclass(slots=True)

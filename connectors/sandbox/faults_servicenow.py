@@ -126,7 +126,7 @@ def _tied_stamps(sandbox: Sandbox, fault: Any, scope: Scope) -> None:
     records.tick()
     with records.same_second():
         for sys_id in _some(table, fault.rng, int(fault.params.get("rows", 10))):
-            records.update(table, sys_id, _edit(table, fault.rng), acts.SCRIPT_USER)
+            records.update(table, sys_id, some_edit(table, fault.rng), acts.SCRIPT_USER)
 
 
 def _silent_update(sandbox: Sandbox, fault: Any, scope: Scope) -> None:
@@ -135,7 +135,7 @@ def _silent_update(sandbox: Sandbox, fault: Any, scope: Scope) -> None:
     if table is None:
         return
     for sys_id in _some(table, fault.rng, int(fault.params.get("rows", 1))):
-        sandbox.records.put(table, table.rows[sys_id] | _edit(table, fault.rng))
+        sandbox.records.put(table, table.rows[sys_id] | some_edit(table, fault.rng))
 
 
 def _sla_repair(sandbox: Sandbox, fault: Any, scope: Scope) -> None:
@@ -160,10 +160,10 @@ def edit_by_chance(records: Records, table: Table, op: str, rng: Random) -> str:
     """Some user inserts, updates or deletes some row; its sys_id."""
     if op == "insert" or not table.ids:
         values = {name: value for name, value in _like(table, rng).items() if not name.startswith("sys_")}
-        return records.insert(table, values | {"number": ""} | _edit(table, rng), acts.SCRIPT_USER)["sys_id"]
+        return records.insert(table, values | {"number": ""} | some_edit(table, rng), acts.SCRIPT_USER)["sys_id"]
     sys_id = rng.choice(table.ids)
     if op == "update":
-        records.update(table, sys_id, _edit(table, rng), acts.SCRIPT_USER)
+        records.update(table, sys_id, some_edit(table, rng), acts.SCRIPT_USER)
     else:
         records.delete(table, sys_id, acts.SCRIPT_USER)
     return sys_id
@@ -177,7 +177,7 @@ def _some(table: Table, rng: Random, count: int) -> list[str]:
     return rng.sample(table.ids, min(count, len(table.ids)))
 
 
-def _edit(table: Table, rng: Random) -> Row:
+def some_edit(table: Table, rng: Random) -> Row:
     """Some text of the table, changed; a table without texts gets one of its own."""
     column = next((name for name in TEXTS if name in table.columns), "u_note")
     return {column: f"Edited {rng.randrange(10**9)}"}

@@ -73,10 +73,27 @@ HINTS = "select source_key from ops.hint order by 1"
 @pytest.mark.capability("I7.1")
 async def test_what_is_missing_or_newer_there_is_asked_for_again_and_nothing_else(store: Store) -> None:
     await mirror(store, seen(1, 5), seen(2, 3), seen(3, 9))
-    swept = await Tool({1: 5, 2: 4, 3: 7, 4: 0}).sweep(store, 60)
+    swept = await Tool({1: 5, 2: 4, 3: 9, 4: 0}).sweep(store, 60)
     assert (swept.state, swept.hinted, swept.suspected) == ("DONE", 2, 0)
     assert await rows(store, HINTS) == [(name(2),), (name(4),)]
-    assert "older version" in swept.note  # record 3 was set back in the tool; ours stays
+
+
+@pytest.mark.capability("I7.1")
+async def test_what_stands_older_in_the_tool_is_read_again_and_then_stands_here(store: Store) -> None:
+    """A transaction that was rolled back after its webhook, or an instance that was restored."""
+    await mirror(store, seen(1, 6), seen(2, 8), seen(2, 9, feed=Feed.WEBHOOK), seen(3, 55, minute=56))
+    tool = Tool({1: 6, 2: 8, 3: 50})
+    swept = await tool.sweep(store, 60)
+    assert (swept.hinted, await rows(store, HINTS)) == (1, [(name(2),)])  # record 3 may yet be committing
+    assert "1 records stand in an older version" in swept.note
+    await mirror(store, seen(2, 8, minute=60))
+    assert await rows(store, "select source_state from mirror.incident order by source_key") == [
+        ("6",),
+        ("8",),
+        ("55",),
+    ]
+    assert (await tool.sweep(store, 64)).hinted == 0
+    assert (await tool.sweep(store, 65)).hinted == 1
 
 
 @pytest.mark.capability("I7.1")

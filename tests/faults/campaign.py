@@ -33,6 +33,7 @@ from api.sources import connected
 from connectors.governor import Governor
 from connectors.sandbox.app import Credentials, create, listen, server
 from connectors.sandbox.faults_servicenow import edit_by_chance
+from connectors.sandbox.faults_undone import roll_back, set_back
 from connectors.sandbox.servicenow import Login
 from connectors.sandbox.servicenow_columns import INSERT_ONLY
 from connectors.source import SourceRefused, SourceUnavailable
@@ -51,6 +52,7 @@ STATUSES = ("3", "10001", "10002", "10003", "6")
 ALWAYS, AND_SOME = ("incident", "task_sla"), 4  # tables of one campaign; many campaigns meet all of them
 DELETES_A_TABLE = 4  # below what a sweep holds back
 FEW_ROWS = 6
+UNDONE = 0.2  # share of what users do that has not happened in the end
 
 # Each fault with what it needs; all of them end when they are forgotten.
 TROUBLE: tuple[dict[str, Any], ...] = (
@@ -74,6 +76,9 @@ TROUBLE: tuple[dict[str, Any], ...] = (
     {"name": "index_lag", "times": None, "params": {"seconds": 120}},
     {"name": "fewer_items", "times": None, "params": {"most": 7, "omit_last": True}},
     {"name": "sla_rebuild", "times": 1},
+    {"name": "rolled_back", "times": 2, "match": {"path": "/api/now"}, "params": {"rows": 2}},
+    {"name": "rolled_back", "times": 1, "match": {"table": "incident"}, "params": {"ops": ["insert", "delete"]}},
+    {"name": "set_back", "times": 2, "match": {"table": "incident"}, "params": {"rows": 2}},
 )  # fmt: skip
 SWITCHES: tuple[dict[str, Any], ...] = (
     {}, {"drop": 0.5}, {"drop": 1.0}, {"duplicate": 0.5}, {"reorder": 20}, {"bad_signature": 0.3},
@@ -209,11 +214,24 @@ class Campaign:
         records = self.place.sandbox.records
         name = self.rng.choice(("incident", "incident", "change_request", "problem", *sorted(records.tables)))
         table = records.table(name)
+        if name not in INSERT_ONLY and self.rng.random() < UNDONE:
+            self.undo(table)
+            return
         op = "insert" if name in INSERT_ONLY else self.rng.choice(("insert", "update", "update", "update", "delete"))
         if op == "delete" and not self.may_delete(name, len(table.rows)):
             op = "update"
         with contextlib.suppress(LookupError):
             edit_by_chance(records, table, op, self.rng)
+
+    def undo(self, table: Any) -> None:
+        """A transaction is rolled back after its webhook, or a row is set back as after a restore."""
+        records, way = self.place.sandbox.records, self.rng.choice(("update", "update", "insert", "delete", "restore"))
+        if way == "insert" and not self.may_delete(table.name, len(table.rows)):  # it will be found gone
+            way = "update"
+        if way == "restore":
+            set_back(records, table, self.rng)
+        else:
+            roll_back(records, table, way, self.rng)
 
     def may_delete(self, name: str, rows: int) -> bool:
         self.deleted[name] += 1

@@ -13,8 +13,8 @@ from sqlalchemy import text
 
 from api.sources import Sources, connected
 from connectors.jira import pull as jira_pull
-from connectors.mirror import _typed_columns
 from connectors.source import Version
+from connectors.typed import typed_columns
 from engine.words import Feed, MirrorKind, Source
 from schema.store import DbRole
 from schema.tables.mirror import TYPED
@@ -37,7 +37,7 @@ async def differences(place: Any, entities: tuple[str, ...]) -> list[str]:
         if sha256(version.payload).digest() != digest:
             wrong.append(f"other content {'/'.join(key)}")
             continue
-        columns = _typed_columns(version.kind)
+        columns = typed_columns(version.kind)
         told = {name: version.values.get(name) for name in columns}
         shown = {name: row.get(name) for name in columns}
         still = CALCULATED if told.get("stage") in RUNNING else ()  # a running clock differs each time it is read

@@ -169,6 +169,36 @@ def test_chance_strikes_by_the_seed_until_it_is_forgotten(world: World) -> None:
     assert world.client.get("/_sandbox/state").json()["faults"] == []
 
 
+def test_a_transaction_is_rolled_back_after_its_webhook(world: World) -> None:
+    before = dict(world.sandbox.records.tables["incident"].rows)
+    plan(world, "rolled_back", params={"rows": 3}, seed=4)
+    assert {row["sys_id"]: row for row in world.rows("incident")} == before
+    told = [event.content["record"] for event in world.sandbox.hooks.waiting]
+    assert len(told) == 3
+    for row in told:
+        stood = before[row["sys_id"]]
+        assert int(row["sys_mod_count"]) == int(stood["sys_mod_count"]) + 1
+        assert row["short_description"] != stood["short_description"]
+        assert row["sys_updated_on"] > stood["sys_updated_on"]
+    plan(world, "rolled_back", params={"ops": ["insert"]})
+    world.rows("incident")
+    assert world.sandbox.hooks.waiting[-1].key not in world.sandbox.records.tables["incident"].rows
+
+
+def test_rows_are_set_back(world: World) -> None:
+    before, told = dict(world.sandbox.records.tables["incident"].rows), len(world.sandbox.hooks.waiting)
+    plan(world, "set_back", params={"rows": 2}, seed=4)
+    changed = {row["sys_id"]: row for row in world.rows("incident") if row != before[row["sys_id"]]}
+    assert len(changed) == 2
+    assert len(world.sandbox.hooks.waiting) == told
+    for sys_id, row in changed.items():
+        assert int(row["sys_mod_count"]) < int(before[sys_id]["sys_mod_count"])
+        assert row["sys_updated_on"] < before[sys_id]["sys_updated_on"]
+        again = world.act("incident", "update", sys_id, fields={"category": "after"})
+        assert int(again["sys_mod_count"]) == int(row["sys_mod_count"]) + 1
+        assert again["sys_updated_on"] > before[sys_id]["sys_updated_on"]
+
+
 def test_faults_of_content_and_of_the_wire_meet(world: World) -> None:
     plan(world, "silent_update", params={"rows": 1})
     plan(world, "tied_stamps", params={"rows": 2})
