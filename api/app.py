@@ -13,8 +13,10 @@ from starlette.routing import BaseRoute, Route
 from api import handover, refusals
 from api.edge import RAW_HEADERS, Edge
 from api.embed import page as embed
-from api.graphql import graphiql
+from api.graphql import graphiql, streams_ws
 from api.graphql import http as graphql
+from api.graphql.streams import Streams
+from api.graphql.streams_watch import Pace
 from api.house import House
 from api.scim import http as scim
 from engine.refusal import Code, Refused
@@ -30,19 +32,22 @@ TENANT = text(
 )
 
 
-def create_app(house: House) -> Starlette:
-    intake = Intake(house.database_url)
+def create_app(house: House, pace: Pace | None = None) -> Starlette:
+    """`pace` says how often streams are looked after."""
+    intake, streams = Intake(house.database_url), Streams(house, pace)
 
     @asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
         await introduce(house)
         yield
+        await streams.close()
         await intake.close()
 
     hooks = receive.routes(intake, senders(house), house.clock, headers=RAW_HEADERS)
     return Starlette(
         routes=[
-            graphql.route(house),
+            graphql.route(house, streams),
+            streams_ws.route(streams),
             *graphiql.routes(house),
             *hooks,
             *handover.routes(house),

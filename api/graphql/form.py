@@ -30,6 +30,11 @@ async def read(request: Request) -> execution.Request:
         raise Refused(Code.URL_TOO_LONG, "The query string is longer than 8 KiB.", "Ask by POST.")
     by_url = request.method in ASKED_BY_URL
     parts = _of_url(request) if by_url else await _of_body(request)
+    return operation_of(parts, reads_only=by_url)
+
+
+def operation_of(parts: Mapping[str, Any], *, reads_only: bool = False) -> execution.Request:
+    """The operation that these parts say, whichever way they came."""
     query, document_id = parts.get("query"), parts.get("documentId")
     if (query is None) == (document_id is None):
         raise _bad("Neither or both of `query` and `documentId` are given.")
@@ -43,7 +48,7 @@ async def read(request: Request) -> execution.Request:
     if not isinstance(parts.get("operationName"), str | None):
         raise _bad("`operationName` is not text.")
     name = parts.get("operationName") or None
-    return execution.Request(query, parts.get("variables") or {}, name, document_id, reads_only=by_url)
+    return execution.Request(query, parts.get("variables") or {}, name, document_id, reads_only)
 
 
 def _of_url(request: Request) -> Mapping[str, Any]:

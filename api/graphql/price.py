@@ -25,7 +25,6 @@ from graphql import (
     ListValueNode,
     NullValueNode,
     OperationDefinitionNode,
-    OperationType,
     SelectionSetNode,
     Undefined,
     VariableNode,
@@ -104,8 +103,7 @@ def formula(
 ) -> Formula:
     """The price as a function of the variables that are sizes. Conditions are taken as these variables decide them."""
     walk = _Walk(schema, document, coerced)
-    kind = operation.operation
-    root = schema.mutation_type if kind is OperationType.MUTATION else schema.query_type
+    root = schema.get_root_type(operation.operation)
     return _function(walk.content((operation.selection_set,), root))
 
 

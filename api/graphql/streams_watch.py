@@ -33,7 +33,11 @@ QUEUE_MAX = 100
 CHANGE: Any = Change.__table__  # type: ignore[attr-defined]
 LAST = UUID(int=2**128 - 1)
 NUMBER_MAX = 2**63 - 1
-HELD = text("select role from access.role_grant g where g.person_id = app.person() and app.granted(g.role)")
+# Whoever has left holds none, but he is not known any more either: that is asked first.
+HELD = text(
+    """select role from access.role_grant where person_id = (select app.person())
+          and valid_from <= now() and (valid_to is null or now() < valid_to)"""
+)
 AWAY = (OperationalError, InterfaceError, PoolTimeout, ConnectionError)
 Place = tuple[int, UUID]
 
@@ -128,7 +132,7 @@ class Watch:
     async def _check(self, reading: Reading) -> None:
         try:
             self._claims()
-            await identity.require_known(await reading.connection())
+            await reading.require_known()
         except Refused as no:
             raise Barred(no) from None
         held = frozenset(row["role"] for row in await reading.rows(HELD))

@@ -57,7 +57,7 @@ def route(streams: Streams) -> WebSocketRoute:
 def _welcome(socket: WebSocket, streams: Streams) -> bool:
     """A host of ours; and where a browser says whose page it is, a page of ours."""
     settings = streams.house.settings
-    host = socket.headers.get("host", "")
+    host = ",".join(socket.headers.getlist("host"))
     name = host.lower() if host.endswith("]") else host.rsplit(":", 1)[0].lower()
     origin = socket.headers.get("origin")
     return name in settings.hosts and origin in (None, settings.public_url)
@@ -198,6 +198,8 @@ class _Talk:
                 await self._socket.send_text(message.decode())
         except TimeoutError:
             raise Ended(4413, "Too slow") from None
+        except RuntimeError:  # so says uvicorn of a connection that the other side is closing
+            raise WebSocketDisconnect(1006) from None
         if time.monotonic() - began > self._pace.patience:
             raise Ended(4413, "Too slow")
 

@@ -7,15 +7,17 @@ from typing import Any
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import bindparam, text
+from sqlalchemy import bindparam, case, func, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Uuid
 
 from api.actions import proofs
 from api.graphql.binding import Node, about, computed, shown, to_one
 from api.graphql.context import Asked, Context
+from api.graphql.relations import Text
 from api.graphql.scalars import BigInt
 from api.graphql.types.organisation import Person
+from api.graphql.writing import moment
 from api.ids import global_id
 from engine.merkle import inclusion_proof
 from engine.notes import Proof, parse_checkpoint, parse_note, proof_text
@@ -82,6 +84,10 @@ def _subject_id(root: Any) -> strawberry.ID | None:
     return strawberry.ID(global_id("Person", root.subject_id)) if root.subject_id else None
 
 
+def _subject_sql(c: Any) -> Any:
+    return case((c.subject_id.is_not(None), func.app.global_id("Person", c.subject_id)))
+
+
 async def _inclusion(root: Any, info: Asked) -> InclusionProof | None:
     context = info.context
 
@@ -94,16 +100,28 @@ async def _inclusion(root: Any, info: Asked) -> InclusionProof | None:
 
 @shown(audit.Entry, "One audited act. Auditors see all, everybody those by himself or about himself.")
 class AuditRecord(Node):
-    recorded_at: datetime = computed("When it was recorded.", "at")(lambda root: root.at)
-    action: str = computed("What was done, such as `award.granted/v1`.", "ty")(lambda root: root.ty)
+    recorded_at: datetime = computed("When it was recorded.", "at", sql=Text(lambda c: moment(c.at)))(
+        lambda root: root.at
+    )
+    action: str = computed("What was done, such as `award.granted/v1`.", "ty", sql=Text(lambda c: c.ty))(
+        lambda root: root.ty
+    )
     object_type: str = about("Kind of the object.")
     object_id: str = about("Reference of the object.")
     actor: Person | None = to_one("Person", "actor_id", "Who did it; null for the system and where not visible.")
-    subject_id: strawberry.ID | None = computed("Id of the person it is about.", "subject_id")(_subject_id)
-    leaf: str = computed("The text whose hash stands in the log. It names nobody.", "leaf")(_leaf)
-    leaf_hash: str = computed("sha256 of a zero byte and the leaf, base64.", "leaf_hash")(
-        lambda root: _b64(root.leaf_hash)
+    subject_id: strawberry.ID | None = computed("Id of the person it is about.", "subject_id", sql=Text(_subject_sql))(
+        _subject_id
     )
+    leaf: str = computed(
+        "The text whose hash stands in the log. It names nobody.",
+        "leaf",
+        sql=Text(lambda c: func.convert_from(c.leaf, "UTF8")),
+    )(_leaf)
+    leaf_hash: str = computed(
+        "sha256 of a zero byte and the leaf, base64.",
+        "leaf_hash",
+        sql=Text(lambda c: func.encode(c.leaf_hash, "base64")),
+    )(lambda root: _b64(root.leaf_hash))
     proof: InclusionProof | None = computed("The proof; null until the record is under a signed checkpoint.", "id")(
         _inclusion
     )

@@ -1,14 +1,18 @@
 """Awards and payout batches. An award shows state and factor; its amounts are a thing of their own, perhaps hidden."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
 import strawberry
+from sqlalchemy import Text as SqlText
+from sqlalchemy import cast, func
 
 from api.graphql.binding import Node, about, bounded, computed, shown, the_one, to_one
 from api.graphql.connections import Connection, connection
 from api.graphql.filters import PayoutLineFilter
+from api.graphql.relations import Part
 from api.graphql.scalars import BigInt
 from api.graphql.types.organisation import Person
 from api.graphql.types.runs import Cycle, Run
@@ -41,7 +45,13 @@ def money_of(key: str, about: str) -> Any:
     def answer(root: Any) -> Money:
         return amount(getattr(root, key), root.currency)
 
-    return computed(about, key, "currency")(answer)
+    parts: Mapping[str, Any] = {
+        "amount": lambda c: func.app.amount(c[key], c.currency),
+        "amountMinor": lambda c: cast(c[key], SqlText),
+        "currency": lambda c: c.currency,
+    }
+
+    return computed(about, key, "currency", sql=Part(parts))(answer)
 
 
 @shown(

@@ -40,6 +40,7 @@ def asked(query: str, **variables: Any) -> str:
         ("application/*", PLAIN),
         (f"{PLAIN};q=0.5, {RESPONSE}", RESPONSE),
         (f"{PLAIN}, {RESPONSE}", PLAIN),
+        (f"{RESPONSE}, {PLAIN}", RESPONSE),
         (f"text/html, {RESPONSE};q=0.1", RESPONSE),
         ("", PLAIN),
         (f"{RESPONSE}, */*;q=0.5", RESPONSE),
@@ -190,7 +191,7 @@ async def test_a_mutation_does_not_come_by_get(ask: Asking, accept: str, monkeyp
         ("query=%00", 400, "BAD_INPUT"),
         ("query=%7B__typename%7D&documentId=x", 400, "BAD_INPUT"),
         ("&".join(f"p{n}=1" for n in range(17)), 400, "BAD_INPUT"),
-        ("query=%7B__typename%7D&x=" + "y" * 8166, 200, None),
+        ("query=%7B__typename%7D&x=" + "y" * 8167, 200, None),
         ("query=%7B__typename%7D&x=" + "y" * 8168, 414, "URL_TOO_LONG"),
     ],
 )
