@@ -36,7 +36,7 @@ def said(no: GraphQLError | Refused, request_id: str) -> dict[str, Any]:
     elif sqlstate(cause) in (QUERY_CANCELED, LOCK_NOT_AVAILABLE):
         message = "Reading took too long."
         extensions = {"code": Code.TIMEOUT.value, "fix": "Ask for smaller pages or fewer fields."}
-    elif error.path and not isinstance(cause, GraphQLError):  # that one is about the caller's arguments
+    elif error.path and not (isinstance(cause, GraphQLError) and cause.nodes):  # that one is about the document
         _log.error("defect in request %s: %s", request_id, _place(cause or error))
         message, extensions = "Internal error", {"code": Code.INTERNAL.value}
     elif error.extensions and "code" in error.extensions:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphql.execution.collect_fields import FieldDetailsList
-from sqlalchemy import Date, DateTime, Integer, case, cast, func, literal_column, select, tuple_
+from sqlalchemy import Date, DateTime, Integer, case, cast, func, literal_column, select, true, tuple_
 from sqlalchemy import Text as SqlText
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
@@ -94,8 +94,11 @@ class Listing:
                 pieces.append(self._page_info(source, details))
             else:
                 pieces.append(self._items(source, source.c[f"j{at}"]) if source is not None else "[]")
-        written = joined(*pieces, "}")
-        return select(written).select_from(source).scalar_subquery() if source is not None else written
+        written = joined(*(pieces or ["{"]), "}")
+        if source is None:
+            return written
+        # HAVING makes it one row also where nothing of the page is counted or joined: `pageInfo { __typename }`.
+        return select(written).select_from(source).having(true()).scalar_subquery()
 
     def _conditions(self, target: Row) -> list[Sql]:
         found: list[Sql] = []
@@ -154,7 +157,7 @@ class Listing:
                 pieces.append(quoted(self._cursor(target.c)))
             else:
                 pieces.append(self.writing.object(self.relation.target, target, below))
-        return joined(*pieces, "}")
+        return joined(*(pieces or ["{"]), "}")
 
     def _cursor(self, c: Any) -> Sql:
         page = self.wish.page
@@ -177,7 +180,7 @@ class Listing:
         pieces: list[str | Sql] = []
         for key, below in self.writing.selection.fields("PageInfo", details).items():
             pieces += ["," if pieces else "{", f'"{key}":', fields[below[0].node.name.value]]
-        return joined(*pieces, "}")
+        return joined(*(pieces or ["{"]), "}")
 
     def _start(self, source: Any) -> Sql:
         """Cursor of the first row that was read."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from graphql import DocumentNode, OperationDefinitionNode
+from graphql import DocumentNode, GraphQLError, OperationDefinitionNode
 from graphql.execution.values import VariableValues
 from sqlalchemy import Label, func, literal_column, select
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
@@ -76,7 +76,7 @@ class Planner:
             if isinstance(found, Unplannable):
                 raise found
             return found, values(self.schema, found.sites, found.recipes, variables)
-        except Refused:
+        except (GraphQLError, Refused):
             raise Unplannable("arguments") from None
 
     def _written(self, selection: Selection) -> Plan | Unplannable:
