@@ -13,8 +13,8 @@ from graphql.validation import NoSchemaIntrospectionCustomRule
 
 from api.graphql.limits import DEPTH_MAX, ERRORS_MAX, TOKENS_MAX, listed, oversized, too_complex
 from api.graphql.planner.plan import Plans
+from api.graphql.registry import id_of
 from api.graphql.served import CORE
-from engine.refusal import Code, Refused
 
 RULES = tuple(specified_rules)
 # How the parser says that it stopped early.
@@ -23,6 +23,7 @@ UNREAD = (
     ("nested too deeply", "too many levels", str(DEPTH_MAX)),
 )
 CACHED_MAX = 512
+REGISTERED_MAX = 4096
 LONG_CHARACTERS = 4096
 
 
@@ -32,12 +33,8 @@ class Document:
 
     ast: DocumentNode
     errors: tuple[GraphQLError, ...]
+    id: str = ""  # of a registered document
     plans: Plans = field(default_factory=dict)  # what the planner has made of it
-
-
-def registered(document_id: str) -> str:
-    """The text behind an id. No document is registered yet, so there is none."""
-    raise Refused(Code.DOCUMENT_NOT_FOUND, "No document is registered under this id.", "Send the text as `query`.")
 
 
 @lru_cache(CACHED_MAX)
@@ -64,3 +61,11 @@ def read(text: str) -> DocumentNode:
             if said in wrong.message:
                 raise too_complex(found, most) from None
         raise
+
+
+@lru_cache(REGISTERED_MAX)
+def registered(text: str) -> Document:
+    """The document of a registered text: free of the limits for texts that we do not know, and of introspection."""
+    ast = parse(text)
+    errors = validate(CORE, ast, (*specified_rules, NoSchemaIntrospectionCustomRule), max_errors=ERRORS_MAX)
+    return Document(ast, tuple(errors), id_of(text))

@@ -5,6 +5,7 @@ turns.py says whose turn it is, bucket.py what he may ask, media.py chooses type
 """
 
 import asyncio
+from dataclasses import replace
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +16,7 @@ from api.graphql import execution, form, media, streams_sse
 from api.graphql.bucket import Buckets
 from api.graphql.context import Context
 from api.graphql.reading import Reading
+from api.graphql.registry import Registry
 from api.graphql.streams import Streams
 from api.graphql.turns import Turns
 from api.house import House
@@ -27,7 +29,7 @@ TOGETHER_MAX = 4  # one less than the pool of the store: the rest of the house r
 
 def route(house: House, streams: Streams) -> Route:
     trust = identity.access_trust(house.signer)
-    turns, buckets = Turns(TOGETHER_MAX), streams.buckets
+    turns, documents = Turns(TOGETHER_MAX), Registry(house.store)
 
     async def endpoint(request: Request) -> Response:
         if request.method not in METHODS:
@@ -39,21 +41,28 @@ def route(house: House, streams: Streams) -> Route:
             return streams_sse.Events(streams, token, await form.read(request), request_id_of(request))
         kind = media.accepted(",".join(request.headers.getlist("accept")))
         async with asyncio.timeout(REQUEST_SECONDS):
-            asked = await form.read(request)
+            asked = replace(
+                await form.read(request), media=kind, if_none_match=request.headers.get("if-none-match", "")
+            )
             async with turns.taken(claims.subject):
-                found = await answer(house, buckets, claims, asked, request_id_of(request))
+                found = await answer(house, streams.buckets, documents, claims, asked, request_id_of(request))
         return media.response(kind, found)
 
     return Route("/graphql", endpoint, methods=[*METHODS, "PUT", "PATCH", "DELETE", "OPTIONS"])
 
 
 async def answer(
-    house: House, buckets: Buckets, claims: identity.Claims, asked: execution.Request, request_id: str
+    house: House,
+    buckets: Buckets,
+    documents: Registry,
+    claims: identity.Claims,
+    asked: execution.Request,
+    request_id: str,
 ) -> execution.Answer:
     """The operation's answer for the person whom the claims name, from one snapshot."""
     viewer = identity.subject(claims, request_id)
     async with Reading(house.store, viewer) as reading:
-        found = await execution.answer(asked, Context(house, reading, buckets.purse(viewer)))
+        found = await execution.answer(asked, Context(house, reading, buckets.purse(viewer), documents))
         await reading.require_known()  # also before telling somebody what is wrong with his document
         return found
 

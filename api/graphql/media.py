@@ -25,12 +25,16 @@ STATUS_IN_BOTH: Mapping[str, int] = {
     Code.THROTTLED.value: 429,
 }
 ALLOW = {"allow": "GET, HEAD, POST"}
+VARY = "Authorization, Accept, Accept-Encoding"
 
 
 def response(kind: str, answer: Answer, headers: Mapping[str, str] | None = None) -> Response:
     """The answer of any lane over HTTP. `kind` is what `accepted` chose."""
+    tagged = {"etag": answer.tag, "vary": VARY, "cache-control": "no-store"} if answer.tag else {}
+    if answer.unchanged:
+        return Response(status_code=304, headers=tagged)
     status = status_of(kind, answer)
-    named = {**(headers or {}), **(ALLOW if status == 405 else {}), "content-type": f"{kind}; charset=utf-8"}
+    named = {**(headers or {}), **tagged, **(ALLOW if status == 405 else {}), "content-type": f"{kind}; charset=utf-8"}
     if status == 429:
         named["retry-after"] = str(answer.errors[0]["extensions"]["retryAfterSeconds"])
     return Response(answer.body(), status, named)

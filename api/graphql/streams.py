@@ -21,7 +21,6 @@ from graphql import (
     OperationType,
     create_source_event_stream,
     execute,
-    get_operation_ast,
 )
 
 from api import identity
@@ -29,10 +28,10 @@ from api.graphql import execution
 from api.graphql.binding import by_key
 from api.graphql.bucket import Buckets, Throttled
 from api.graphql.context import Context
-from api.graphql.documents import Document, prepared
+from api.graphql.documents import Document
 from api.graphql.errors import said
 from api.graphql.execution import Answer, Request
-from api.graphql.price import PRICE_MAX, within
+from api.graphql.operations import Operation, Unsound, affordable, document_of, opened
 from api.graphql.served import CORE
 from api.graphql.streams_bell import Bell, Hearing
 from api.graphql.streams_watch import Barred, Pace, Watch, away
@@ -96,12 +95,12 @@ class _Followed:
 async def _answers(watch: Watch, buckets: Buckets, request: Request) -> AsyncGenerator[Answer, None]:
     async with watch.reading() as reading:
         context = Context(watch.house, reading, buckets.purse(watch.viewer))
-        document = _subscription(request, context)
-        if document is None:
+        operation = await _subscription(request, context)
+        if operation is None:
             yield await execution.answer(request, context)
             return
         try:
-            followed = _Followed(document, request, _price(document, request), watch, buckets)
+            followed = _Followed(operation.document, request, affordable(operation), watch, buckets)
             await context.purse.pay(followed.cost)
             source = await _source(followed, reading)
         except (GraphQLError, Refused) as no:
@@ -121,21 +120,13 @@ async def _answers(watch: Watch, buckets: Buckets, request: Request) -> AsyncGen
         await source.aclose()  # type: ignore[attr-defined]  # a generator, as strawberry has it
 
 
-def _subscription(request: Request, context: Context) -> Document | None:
-    """The document, if it is sound and the operation of it is a subscription."""
+async def _subscription(request: Request, context: Context) -> Operation | None:
+    """The operation, if it is sound and a subscription."""
     try:
-        document = prepared(execution.text_of(request, context), context.house.settings.introspection)
-    except (GraphQLError, Refused):
+        operation = opened(request, await document_of(request, context))
+    except (GraphQLError, Refused, Unsound):
         return None
-    operation = None if document.errors else get_operation_ast(document.ast, request.operation_name)
-    return document if operation and operation.operation is OperationType.SUBSCRIPTION else None
-
-
-def _price(document: Document, request: Request) -> int:
-    operation = get_operation_ast(document.ast, request.operation_name)
-    assert operation is not None  # noqa: S101 - it was found before
-    variables = execution.coerced(operation, request.variables)
-    return within(execution.prices(document, request.operation_name).of(variables.coerced), PRICE_MAX)
+    return operation if operation.kind is OperationType.SUBSCRIPTION else None
 
 
 async def _source(followed: _Followed, reading: Any) -> AsyncIterable[Any] | ExecutionResult:

@@ -13,9 +13,10 @@ from schema.tables import (
     operations,
     revisions,
     scores,
+    trusted,
 )
 
 __all__ = [
     "access", "audit", "changes", "documents", "exports", "feeds", "inbox", "mirror", "money", "operations",
-    "revisions", "scores",
+    "revisions", "scores", "trusted",
 ]  # fmt: skip

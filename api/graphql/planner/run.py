@@ -6,6 +6,7 @@ cannot hold, a statement that is wrong), and that the rest is final: a statement
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -13,6 +14,7 @@ import asyncpg
 from api import identity
 from api.graphql.planner.bind import Unplannable
 from api.graphql.planner.plan import Plan
+from api.graphql.tags import Tagging, areas
 from schema.reads import Reads
 from schema.viewer import Viewer
 
@@ -21,13 +23,31 @@ DATA_EXCEPTION = "22"
 WRONG_STATEMENT = "42"
 NOT_ALLOWED = "42501"
 
+STANDING = "select app.standing(), app.data_versions($1)"
+
 _log = logging.getLogger("evenhand.graphql")
 
 
-async def run(plan: Plan, parameters: Sequence[Any], reads: Reads, viewer: Viewer) -> bytes:
-    """The whole `data` object. Raises Unplannable where the standard execution must answer."""
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """The whole `data` object, or None where the caller holds it already; and its tag, if it has one."""
+
+    data: bytes | None
+    tag: str
+
+
+async def run(
+    plan: Plan, parameters: Sequence[Any], reads: Reads, viewer: Viewer, tagging: Tagging | None = None
+) -> Ran:
+    """The answer of a plan. Raises Unplannable where the standard execution must answer."""
+    tag = ""
     try:
         async with reads.snapshot(viewer) as connection:
+            if tagging is not None:
+                tag = tagging.tag(*await connection.fetchrow(STANDING, areas(plan.sql)))
+                if tagging.held(tag):
+                    return Ran(None, tag)
+                await tagging.miss()
             known, *found = await connection.fetchrow(plan.sql, *parameters)
     except (asyncpg.PostgresError, asyncpg.DataError) as wrong:
         state = getattr(wrong, "sqlstate", None) or DATA_EXCEPTION
@@ -39,7 +59,7 @@ async def run(plan: Plan, parameters: Sequence[Any], reads: Reads, viewer: Viewe
         raise
     if not known:
         raise identity.unauthenticated()
-    return joined(plan.keys, found)
+    return Ran(joined(plan.keys, found), tag)
 
 
 def joined(keys: Sequence[bytes], values: Sequence[bytes]) -> bytes:

@@ -1,0 +1,69 @@
+"""Entity tags: an answer that has not changed need not be made again.
+
+Decides: for which answers a tag is given (a registered document that came by GET and is compiled), and what is in it:
+schema, document, operation, variables, media type; tenant, person and what he is now; and how often each area that the
+statement or a right reads has changed. Read in the same snapshot as the answer. A tag is opaque and tells nothing.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from api.graphql.operations import Operation, Request
+from api.graphql.served import SCHEMA
+from schema.viewer import Viewer
+
+SIZE_BYTES = 12
+TAG = re.compile(r'(?:W/)?("[^"]*")')
+# Whoever asks is judged by these, whatever the statement reads.
+ALWAYS = frozenset({"access", "mirror"})
+AREA = re.compile(r"\b(access|audit|ledger|mirror|ops|pay|score)\.[a-z_]+")
+
+
+@lru_cache(1)
+def _schema() -> bytes:
+    return blake2b(SCHEMA.as_str().encode()).digest()
+
+
+@lru_cache(1024)
+def areas(sql: str) -> tuple[str, ...]:
+    """The areas that a statement reads, by the tables that its text names."""
+    return tuple(sorted(ALWAYS | {found.group(1) for found in AREA.finditer(sql)}))
+
+
+@dataclass(frozen=True, slots=True)
+class Tagging:
+    """Of one request: what of the tag is known before the database is asked."""
+
+    request: Request
+    operation: Operation
+    viewer: Viewer
+    miss: Callable[[], Awaitable[Any]]  # pays for the answer, when it has to be made
+
+    def tag(self, standing: str, versions: str) -> str:
+        """The tag for a viewer who is this now, and data that has come so far."""
+        parts: list[Any] = [
+            self.operation.document.id,
+            self.request.operation_name,
+            _plain(self.request.variables),
+            self.request.media,
+            str(self.viewer.tenant_id),
+            str(self.viewer.person_id),
+            standing,
+            versions,
+        ]
+        key = _schema()
+        return f'"{blake2b(orjson.dumps(parts), digest_size=SIZE_BYTES, key=key[:64]).hexdigest()}"'
+
+    def held(self, tag: str) -> bool:
+        """Whether the caller says that he has the answer with this tag (RFC 9110: weak comparison)."""
+        return tag in TAG.findall(self.request.if_none_match)
+
+
+def _plain(variables: Mapping[str, Any]) -> str:
+    return orjson.dumps(dict(variables), option=orjson.OPT_SORT_KEYS).decode()
