@@ -38,10 +38,9 @@ TABLES = (
 
 async def fill(url: str, size: Size) -> None:
     """Write the organisation into a migrated, empty database, and let the planner know it."""
-    given = {"tenant": DEFAULT_TENANT, "managers": size.managers, "people": size.people}
-    connection = await asyncpg.connect(
-        url, server_settings={f"bench.{name}": str(each) for name, each in given.items()}
-    )
+    tenant = str(DEFAULT_TENANT)
+    settings = {"bench.managers": str(size.managers), "bench.people": str(size.people), "bench.tenant": tenant}
+    connection = await asyncpg.connect(url, server_settings={**settings, "app.tenant_id": tenant})  # for the triggers
     try:
         await connection.execute(SCRIPT.read_text())
         await connection.execute(f"vacuum analyze {', '.join(TABLES)}")
