@@ -215,6 +215,7 @@ class Scenes:
         base = house.settings.public_url
         print(f"\nEvenhand is serving at {base}  (Ctrl-C ends it)")
         print(f"  GraphQL      {base}/graphql")
+        print(f"  GraphiQL     {base}/graphiql  (with one of the tokens below)")
         print(f"  Score cards  {portal_words}")
         if (self._out / "payout.csv").exists():  # a plan without a pool pays nothing
             print(f"  Payout       {base}/payouts/{RECEIVER.name}/1/  and the same files in {self._out}")

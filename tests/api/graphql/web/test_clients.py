@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from hashlib import sha256
@@ -58,7 +59,7 @@ def generator() -> Path:
     folder = HOME / "python" / f"codegen-{sha256(lock.read_bytes()).hexdigest()[:12]}"
     if not (folder / "ready").exists():
         for command in (
-            ["venv", "--quiet", "--clear", "--python", "3.11", folder],
+            ["venv", "--quiet", "--clear", "--python", sys.executable, folder],
             ["pip", "install", "--quiet", "--require-hashes", "--python", folder, "-r", lock],
         ):
             subprocess.run([UV, *command], check=True, timeout=120)
