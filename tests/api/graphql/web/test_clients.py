@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 import yaml
@@ -19,6 +20,7 @@ from graphql import build_schema, parse, validate
 
 from api.house import House
 from schema.embedded import Server
+from schema.identity import DEFAULT_TENANT
 from tests.api.conftest import Asking, asking, small
 from tests.api.listening import opened
 from tests.api.programs import HOME, run
@@ -175,20 +177,24 @@ async def test_the_grafana_query_gives_a_frame(place: tuple[House, Asking, str])
 SCRIPT = CLIENTS / "servicenow/EvenhandScores.js"
 DOCUMENT = (CLIENTS / "servicenow/service_scores.graphql").read_text()
 PROGRAM = Path(__file__).parent / "servicenow.mjs"
+REGISTER = """insert into ops.trusted_document (tenant_id, id, name, body, computed, registered_at)
+              values ($1, $2, 'ServiceScores', $3, false, $4)"""
 
 
-async def ask_as_servicenow(address: str, token: str, folder: Path, page: int = 0) -> Any:
-    return await run(PROGRAM, folder, SCRIPT=str(SCRIPT), API_URL=f"{address}/graphql", TOKEN=token, PAGE=str(page))
+async def ask_as_servicenow(address: str, token: str, folder: Path, page: int = 0, script: Path = SCRIPT) -> Any:
+    return await run(PROGRAM, folder, SCRIPT=str(script), API_URL=f"{address}/graphql", TOKEN=token, PAGE=str(page))
 
 
 async def test_the_script_include_reads_services_by_a_registered_document(
-    place: tuple[House, Asking, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: tuple[House, Asking, str], tmp_path: Path
 ) -> None:
-    _, ask, address = place
+    house, ask, address = place
     document_id = f"sha256:{sha256(DOCUMENT.encode()).hexdigest()}"
     assert f"DOCUMENT: '{document_id}'" in SCRIPT.read_text(), "the id is that of the file beside it"
     assert validate(build_schema((ROOT / "schema/api.graphql").read_text()), parse(DOCUMENT)) == []
-    monkeypatch.setattr("api.graphql.execution.registered", {document_id: DOCUMENT}.__getitem__)
+    admin = await asyncpg.connect(house.database_url)
+    await admin.execute(REGISTER, DEFAULT_TENANT, document_id.removeprefix("sha256:"), DOCUMENT, house.clock())
+    await admin.close()
 
     expected = [
         {"service": each["subjectLabel"], "cycle": each["cycle"]["label"], "value": each["value"],
@@ -207,8 +213,10 @@ async def test_the_script_include_says_no_more_than_a_code_when_it_is_refused(
     place: tuple[House, Asking, str], tmp_path: Path
 ) -> None:
     _, ask, address = place
+    unknown = tmp_path / "Unknown.js"
+    unknown.write_text(SCRIPT.read_text().replace("sha256:", "sha256:0"))
     for token, code in ((ask.token("ana"), "400 DOCUMENT_NOT_FOUND"), ("wrong", "401 UNAUTHENTICATED")):
-        done = await ask_as_servicenow(address, token, tmp_path)
+        done = await ask_as_servicenow(address, token, tmp_path, script=unknown)
         assert done["found"] is None
         [line] = done["logged"]
         assert line.startswith(f"evenhand: {code} request ")
