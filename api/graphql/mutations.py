@@ -4,15 +4,16 @@ The payload is read after the action has committed, under the viewer's own row s
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from dataclasses import asdict
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import strawberry
 
-from api.actions import awards, payouts
+from api.actions import awards, payouts, repeats
 from api.actions.drafts import receiver_called
 from api.graphql.binding import by_key, computed
-from api.graphql.context import Asked, Context
+from api.graphql.context import Asked
 from api.graphql.types.money import Award, PayoutBatch
 from api.graphql.words import describe
 from api.ids import parsed
@@ -65,14 +66,22 @@ class ReleasePayoutPayload:
     user_errors: list[UserError] = strawberry.field(description="Why it was refused; empty when it was done.")
 
 
+KEY: Any = strawberry.field(
+    description="A key of the caller's own, 1 to 200 characters, kept for 24 hours: with the same input the act is not "
+    "done again and the answer is the same; with another input it is refused."
+)
+
+
 @strawberry.input(description="An approval.")
 class ApproveAwardInput:
+    idempotency_key: strawberry.ID = KEY
     award_id: strawberry.ID = strawberry.field(description="Which award.")
     expected_version: int = strawberry.field(description="Its `version` as it was read.")
 
 
 @strawberry.input(description="A rejection.")
 class RejectAwardInput:
+    idempotency_key: strawberry.ID = KEY
     award_id: strawberry.ID = strawberry.field(description="Which award.")
     expected_version: int = strawberry.field(description="Its `version` as it was read.")
     reason: str = strawberry.field(description="What is wrong, 20 to 2,000 characters; it is kept in the audit log.")
@@ -80,22 +89,26 @@ class RejectAwardInput:
 
 @strawberry.input(description="The awards that a run proposes.")
 class SubmitAwardsInput:
+    idempotency_key: strawberry.ID = KEY
     run_id: strawberry.ID = strawberry.field(description="Which run.")
 
 
 @strawberry.input(description="The awards of a cycle that wait.")
 class ApproveAwardsInput:
+    idempotency_key: strawberry.ID = KEY
     cycle_id: strawberry.ID = strawberry.field(description="Which cycle.")
 
 
 @strawberry.input(description="The next payout file: the approved and unpaid awards of a cycle.")
 class ApprovePayoutInput:
+    idempotency_key: strawberry.ID = KEY
     cycle_id: strawberry.ID = strawberry.field(description="Which cycle.")
     receiver: str = strawberry.field(description="Which payroll, as in `PayoutBatch.receiver`.")
 
 
 @strawberry.input(description="The payout file that two people approved.")
 class ReleasePayoutInput:
+    idempotency_key: strawberry.ID = KEY
     cycle_id: strawberry.ID = strawberry.field(description="Which cycle.")
     receiver: str = strawberry.field(description="Which payroll, as in `PayoutBatch.receiver`.")
 
@@ -112,26 +125,33 @@ def meant(kind: str, id_: str) -> UUID:
     return found[1]
 
 
-async def tried(context: Context, act: Awaitable[T], otherwise: T) -> tuple[T, list[UserError]]:
-    """What the act answers, and reads after it see what it did; or the refusal as a userError."""
+async def tried(info: Asked, given: Any, act: Callable[[], Awaitable[T]], otherwise: T) -> tuple[T, list[UserError]]:
+    """What the act answers or answered under this key, and reads after it see what it did; or its refusal."""
+    context = info.context
+    said = {name: value for name, value in asdict(given).items() if name != "idempotency_key"}
+    await context.reading.renew()  # gives its connection back: the act needs some
+    call = repeats.Call(type(given).__name__, said, given.idempotency_key)
     try:
-        done = await act
+        done = await repeats.once(context.house.store, context.reading.viewer, call, context.house.clock(), act)
     except Refused as no:
         return otherwise, [UserError(field=["input", *no.field], code=no.code, message=no.what, fix=no.fix)]
     await context.reading.renew()
     return done, []
 
 
-async def decided(context: Context, award_id: str, decide: Callable[[UUID], Awaitable[None]]) -> AwardPayload:
+async def decided(
+    info: Asked, given: ApproveAwardInput | RejectAwardInput, decide: Callable[[UUID], Awaitable[None]]
+) -> AwardPayload:
     """Run the decision and read the award anew."""
 
-    async def act() -> UUID | None:
-        key = meant("Award", award_id)
+    async def act() -> str | None:
+        key = meant("Award", given.award_id)
         await decide(key)
-        return key
+        return str(key)
 
-    key, errors = await tried(context, act(), None)
-    return AwardPayload(award=await by_key(context.reading, "Award", key) if key else None, user_errors=errors)
+    key, errors = await tried(info, given, act, None)
+    found = await by_key(info.context.reading, "Award", UUID(key)) if key else None
+    return AwardPayload(award=found, user_errors=errors)
 
 
 @strawberry.type(description="Everything that can be decided here.")
@@ -147,7 +167,7 @@ class Mutation:
         async def decide(key: UUID) -> None:
             await awards.approve(house.store, house.log, viewer, key, input.expected_version, house.clock())
 
-        return await decided(info.context, input.award_id, decide)
+        return await decided(info, input, decide)
 
     @computed("Finance sends an award back. Nothing was booked, so nothing is taken back.")
     async def reject_award(
@@ -165,7 +185,7 @@ class Mutation:
             version = input.expected_version
             await awards.reject(house.store, house.log, viewer, key, version, input.reason, house.clock())
 
-        return await decided(info.context, input.award_id, decide)
+        return await decided(info, input, decide)
 
     @computed("HR submits what a run proposes, as it is. What was submitted before is left out.")
     async def submit_awards(
@@ -176,7 +196,7 @@ class Mutation:
         async def act() -> int:
             return await awards.submit(house.store, house.log, viewer, meant("Run", input.run_id), house.clock())
 
-        submitted, errors = await tried(info.context, act(), 0)
+        submitted, errors = await tried(info, input, act, 0)
         return SubmitAwardsPayload(submitted=submitted, user_errors=errors)
 
     @computed("Finance approves every award of a cycle that waits: they are promised and booked, or none is.")
@@ -189,7 +209,7 @@ class Mutation:
             cycle_id = meant("Cycle", input.cycle_id)
             return await awards.approve_cycle(house.store, house.log, viewer, cycle_id, house.clock())
 
-        approved, errors = await tried(info.context, act(), 0)
+        approved, errors = await tried(info, input, act, 0)
         return ApproveAwardsPayload(approved=approved, user_errors=errors)
 
     @computed("One of two people of finance approves the next payout file, byte for byte.")
@@ -205,7 +225,7 @@ class Mutation:
             environment = house.signer.environment
             return await payouts.approve(house.store, house.log, viewer, cycle_id, receiver, environment, house.clock())
 
-        approved, errors = await tried(info.context, act(), False)
+        approved, errors = await tried(info, input, act, False)
         return ApprovePayoutPayload(approved=approved, user_errors=errors)
 
     @computed("Finance releases the file that two people approved: it is booked, signed, and payroll may pull it.")
@@ -216,12 +236,13 @@ class Mutation:
     ) -> ReleasePayoutPayload:
         house, viewer = info.context.house, info.context.reading.viewer
 
-        async def act() -> UUID | None:
+        async def act() -> str | None:
             cycle_id, receiver = meant("Cycle", input.cycle_id), receiver_called(input.receiver)
-            return await payouts.release(
+            file_id = await payouts.release(
                 house.store, house.log, house.signer, viewer, cycle_id, receiver, house.clock()
             )
+            return str(file_id) if file_id else None
 
-        key, errors = await tried(info.context, act(), None)
-        batch = await by_key(info.context.reading, "PayoutBatch", key) if key else None
+        key, errors = await tried(info, input, act, None)
+        batch = await by_key(info.context.reading, "PayoutBatch", UUID(key)) if key else None
         return ReleasePayoutPayload(payout_batch=batch, user_errors=errors)

@@ -149,8 +149,10 @@ class Query(RecordLists, HouseLists):
             raise Refused(Code.INPUT_TOO_LARGE, f"More than {NODES_MAX} ids.", "Ask in several steps.", ("ids",))
         return [await by_id(info.context.reading, each) for each in ids]
 
-    services: Connection[Service] = connection("Service", "Business services.", filters=given.ServiceFilter)
-    teams: Connection[Team] = connection("Team", "Teams.", filters=given.TeamFilter)
+    services: Connection[Service] = connection(
+        "Service", "Business services; everybody sees them.", filters=given.ServiceFilter
+    )
+    teams: Connection[Team] = connection("Team", "Teams; everybody sees that they exist.", filters=given.TeamFilter)
     people: Connection[Person] = connection(
         "Person",
         "People: oneself, the reporting line up and down; all for HR and auditors.",
@@ -166,7 +168,7 @@ class Query(RecordLists, HouseLists):
         rows = await reading.rows(select(PERSON.c.id).where(*wanted).order_by(PERSON.c.id).limit(1))
         return await by_key(reading, "Person", rows[0]["id"]) if rows else None
 
-    cycles: Connection[Cycle] = connection("Cycle", "Periods that are scored and paid.")
+    cycles: Connection[Cycle] = connection("Cycle", "Periods that are scored and paid; everybody sees them.")
     kpi_values: Connection[KpiValue] = connection(
         "KpiValue",
         "Values of metrics. Those of services are everybody's, of a team its own, of a person his and his line's.",
@@ -197,7 +199,7 @@ class Query(RecordLists, HouseLists):
     )
     awards: Connection[Award] = connection(
         "Award",
-        "Awards: one's own and those of one's line; all for HR, finance and auditors; paid ones for payroll.",
+        "Awards: one's own and those of one's line; all for HR, finance and auditors.",
         filters=given.AwardFilter,
     )
     payout_batches: Connection[PayoutBatch] = connection(

@@ -1,13 +1,14 @@
 """Who may do what: grants with an end, and the reporting line as a closure."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
 from engine.words import Role, RoleRequestState
-from schema.tables.columns import instant, maybe_instant, words
+from schema.tables.columns import instant, json, maybe_instant, raw, words
 
 
 class Tenant(SQLModel, table=True):
@@ -73,3 +74,16 @@ class Bucket(SQLModel, table=True):
     tenant_id: UUID = Field(primary_key=True)
     person_id: UUID = Field(primary_key=True)
     empty_at: datetime = instant()
+
+
+class ActKey(SQLModel, table=True):
+    """An act that a person asked for under a key of his own, and what came of it; kept for a day."""
+
+    __tablename__ = "act_key"
+    __table_args__ = {"schema": "access"}
+    tenant_id: UUID = Field(primary_key=True)
+    person_id: UUID = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    act_sha256: bytes = raw()
+    asked_at: datetime = instant()
+    outcome: dict[str, Any] | None = json(nullable=True)

@@ -11,7 +11,7 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-PARTS = ("lists", "bucket", "feed", "subjects", "trusted")
+PARTS = ("lists", "bucket", "feed", "subjects", "trusted", "keys")
 
 
 def upgrade() -> None:

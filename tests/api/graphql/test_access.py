@@ -64,7 +64,7 @@ async def test_lists_filters_and_counts(ask: Asking, who: str, root: str) -> Non
     everything = list(shelf.ids.values())
     found = await ask(
         who,
-        f"""query ($ids: [ID!]) {{
+        f"""query ($ids: [ID!]!) {{
           all: {root}(first: 200) {{ totalCount nodes {{ id }} edges {{ node {{ id }} }} pageInfo {{ hasNextPage }} }}
           back: {root}(last: 200) {{ nodes {{ id }} }}
           some: {root}(first: 200, filter: {{id: {{in: $ids}}}}) {{ totalCount nodes {{ id }} }} }}""",

@@ -3,6 +3,7 @@
 from base64 import b64decode
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -18,10 +19,12 @@ from schema.store import DbRole, Viewer
 from tests.api.conftest import Asking, asking, small
 from tests.api.small_house import EARNERS, key, person
 
-APPROVE = """mutation ($id: ID!, $version: Int!) { approveAward(input: {awardId: $id, expectedVersion: $version}) {
+APPROVE = """mutation ($key: ID!, $id: ID!, $version: Int!) { approveAward(
+  input: {idempotencyKey: $key, awardId: $id, expectedVersion: $version}) {
   award { id state version amounts { earned { amountMinor } } } userErrors { field code message fix } } }"""
-REJECT = """mutation ($id: ID!, $reason: String!) { rejectAward(
-  input: {awardId: $id, expectedVersion: 1, reason: $reason}) { award { state } userErrors { code } } }"""
+REJECT = """mutation ($key: ID!, $id: ID!, $reason: String!) { rejectAward(
+  input: {idempotencyKey: $key, awardId: $id, expectedVersion: 1, reason: $reason}) {
+  award { state } userErrors { code } } }"""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +45,7 @@ def award(name: str) -> str:
 
 
 async def approve(ask: Asking, who: str, name: str, version: int = 1) -> dict[str, Any]:
-    found = await ask(who, APPROVE, id=award(name), version=version)
+    found = await ask(who, APPROVE, key=uuid4().hex, id=award(name), version=version)
     return dict(found["approveAward"])
 
 
@@ -64,7 +67,7 @@ async def test_who_may_not_decide_changes_nothing(house: House, ask: Asking) -> 
 async def test_a_stale_version_an_unknown_award_and_a_second_decision(house: House, ask: Asking) -> None:
     assert (await approve(ask, "finn", "dan", version=7))["userErrors"][0]["code"] == "STATE_CONFLICT"
     assert (await approve(ask, "finn", "nobody"))["userErrors"][0]["code"] == "NOT_FOUND"
-    found = await ask("finn", APPROVE, id="nonsense", version=1)
+    found = await ask("finn", APPROVE, key="nonsense", id="nonsense", version=1)
     assert found["approveAward"]["userErrors"][0]["code"] == "NOT_FOUND"
     done = await approve(ask, "finn", "dan")
     assert done["userErrors"] == []
@@ -77,11 +80,11 @@ async def test_a_stale_version_an_unknown_award_and_a_second_decision(house: Hou
 
 
 async def test_a_rejection_needs_a_reason(ask: Asking) -> None:
-    short = await ask("finn", REJECT, id=award("max"), reason="no")
+    short = await ask("finn", REJECT, key="one", id=award("max"), reason="no")
     assert short["rejectAward"]["userErrors"] == [{"code": "BAD_INPUT"}]
-    endless = await ask("finn", REJECT, id=award("max"), reason="x" * 2001)
+    endless = await ask("finn", REJECT, key="one", id=award("max"), reason="x" * 2001)
     assert endless["rejectAward"]["userErrors"] == [{"code": "BAD_INPUT"}]
-    done = await ask("finn", REJECT, id=award("max"), reason="The target was agreed with another team.")
+    done = await ask("finn", REJECT, key="one", id=award("max"), reason="The target was agreed with another team.")
     assert done["rejectAward"] == {"award": {"state": "REJECTED"}, "userErrors": []}
 
 

@@ -148,7 +148,8 @@ async def sent(ask: Asking, query: str, **variables: object) -> httpx.Response:
         ('{ nodes(ids: ["a", "b"]) { id ... on Person { manager { name } } ... on Team { name } } }', 4),
         ('{ auditRecord(by: {id: "x"}) { proof { index } } }', 1 + 10 + 1),
         (
-            'mutation { approveAward(input: {awardId: "x", expectedVersion: 1}) { award { id } userErrors { code } } }',
+            """mutation { approveAward(input: {idempotencyKey: "k", awardId: "x", expectedVersion: 1}) {
+                 award { id } userErrors { code } } }""",
             12,
         ),
     ],

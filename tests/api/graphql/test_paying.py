@@ -23,11 +23,15 @@ from tests.api.small_house import CYCLE, EARNERS, IN_PAYROLL, NOW, RUNS, person,
 
 RUN, PERIOD = global_id("Run", RUNS["new"]), global_id("Cycle", CYCLE)
 NOBODYS = ("ana", "mia", "paul", "ava", "ivo")  # neither HR nor finance
-SUBMIT = "mutation ($id: ID!) { submitAwards(input: {runId: $id}) { submitted userErrors { field code fix } } }"
-APPROVE = "mutation ($id: ID!) { approveAwards(input: {cycleId: $id}) { approved userErrors { field code fix } } }"
-APPROVE_FILE = """mutation ($id: ID!, $to: String!) { approvePayout(input: {cycleId: $id, receiver: $to}) {
+SUBMIT = """mutation ($key: ID!, $id: ID!) { submitAwards(input: {idempotencyKey: $key, runId: $id}) {
+  submitted userErrors { field code fix } } }"""
+APPROVE = """mutation ($key: ID!, $id: ID!) { approveAwards(input: {idempotencyKey: $key, cycleId: $id}) {
   approved userErrors { field code fix } } }"""
-RELEASE = """mutation ($id: ID!, $to: String!) { releasePayout(input: {cycleId: $id, receiver: $to}) {
+APPROVE_FILE = """mutation ($key: ID!, $id: ID!, $to: String!) { approvePayout(
+  input: {idempotencyKey: $key, cycleId: $id, receiver: $to}) {
+  approved userErrors { field code fix } } }"""
+RELEASE = """mutation ($key: ID!, $id: ID!, $to: String!) { releasePayout(
+  input: {idempotencyKey: $key, cycleId: $id, receiver: $to}) {
   payoutBatch { receiver sequence state lineCount net { amountMinor } cycle { label } }
   userErrors { field code fix } } }"""
 STATES = text("select state, count(*) from pay.award group by state order by state")
@@ -63,6 +67,7 @@ async def ask(house: House) -> AsyncIterator[Asking]:
 
 
 async def do(ask: Asking, who: str, mutation: str, id_: str, **more: str) -> dict[str, Any]:
+    more.setdefault("key", uuid4().hex)
     ((answer,),) = [(await ask(who, mutation, id=id_, **more)).values()]
     assert isinstance(answer, dict)
     return answer

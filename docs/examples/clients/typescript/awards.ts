@@ -20,9 +20,9 @@ const WAITING = gql<Waiting, { first: number }>`
   }
 `;
 
-const APPROVE = gql<Approved, { id: string; version: number }>`
-  mutation Approve($id: ID!, $version: Int!) {
-    approveAward(input: { awardId: $id, expectedVersion: $version }) {
+const APPROVE = gql<Approved, { key: string; id: string; version: number }>`
+  mutation Approve($key: ID!, $id: ID!, $version: Int!) {
+    approveAward(input: { idempotencyKey: $key, awardId: $id, expectedVersion: $version }) {
       award { state version }
       userErrors { code message fix }
     }
@@ -37,7 +37,8 @@ const client = new Client({
 });
 
 async function approve(award: Award): Promise<Approved['approveAward']> {
-  const { data, error } = await client.mutation(APPROVE, { id: award.id, version: award.version });
+  const key = crypto.randomUUID(); // the same key again, say after a lost answer, does nothing and answers the same
+  const { data, error } = await client.mutation(APPROVE, { key, id: award.id, version: award.version });
   // `error` is about the request: no token (401), too much at once (429), a defect. Each has a requestId to report.
   if (!data) throw error;
   return data.approveAward;
