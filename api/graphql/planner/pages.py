@@ -81,7 +81,7 @@ class Listing:
                 columns[f"j{at}"] = self._edge(asked.kind, target, details)
         if "pageInfo" in names.values():
             columns["c"] = self._cursor(target.c)
-        source = self._page(target, columns) if columns else None
+        source = self._page(target, columns, continued="c" in columns) if columns else None
         pieces: list[str | Sql] = []
         for at, (key, details) in enumerate(chosen.items()):
             name = names[key]
@@ -115,17 +115,18 @@ class Listing:
             found += self.relation.of_root(None, target.table)  # type: ignore[arg-type]
         return found
 
-    def _page(self, target: Row, columns: Mapping[str, Sql]) -> Any:
-        """The rows of the page and one more, numbered from its start."""
+    def _page(self, target: Row, columns: Mapping[str, Sql], *, continued: bool) -> Any:
+        """The rows of the page, and one more where it must be said how it goes on. Numbered where that is used."""
         page = self.wish.page
         keys = [target.c[name] for name in page.columns]
         downwards = page.descending != page.backwards
+        size = self._size() + literal_column("1") if continued else self._size()
         rows = (
             select(*(written.label(name) for name, written in columns.items()))
             .select_from(target.table)
             .where(*self._conditions(target))
             .order_by(*(key.desc() if downwards else key.asc() for key in keys))
-            .limit(parameter(self.site, 0, Integer) + literal_column("1"))
+            .limit(size)
             .correlate(*self.row.all)
         )
         if self.wish.beyond:
@@ -135,6 +136,8 @@ class Listing:
             )
             rows = rows.where(here < there if downwards else here > there)
         inner = rows.subquery(self.writing.name("p"))
+        if not continued and not page.backwards:
+            return inner
         number = func.row_number().over().label("rn")
         return select(*inner.c, number).subquery(self.writing.name("e"))
 
@@ -142,6 +145,9 @@ class Listing:
         return parameter(self.site, 0, Integer)
 
     def _items(self, source: Any, items: Sql) -> Sql:
+        """Unnumbered rows are taken in the order in which they come, as `_some` does."""
+        if "rn" not in source.c:
+            return array(items)
         order = source.c.rn.desc() if self.wish.page.backwards else source.c.rn
         return array(items, order=order, where=source.c.rn <= self._size())
 
