@@ -20,7 +20,7 @@ from uuid import UUID
 
 import click
 
-from api import cli_contracts, cli_files, cli_mirror, cli_outbox, cli_reports
+from api import cli_contracts, cli_documents, cli_files, cli_mirror, cli_outbox, cli_reports
 from api import settings as configuration
 from api.settings import Settings
 from connectors.source import SourceRefused, SourceUnavailable
@@ -353,7 +353,7 @@ def capabilities() -> None:
         click.echo(line)
 
 
-for room in (cli_contracts, cli_files, cli_mirror, cli_outbox, cli_reports):
+for room in (cli_contracts, cli_documents, cli_files, cli_mirror, cli_outbox, cli_reports):
     for about_data in room.COMMANDS:
         main.add_command(about_data)
 

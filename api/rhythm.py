@@ -29,6 +29,7 @@ from engine.refusal import Refused
 from engine.words import DocumentKind, Source
 from schema.store import DbRole, Store
 
+FOLD = text("select app.fold_data_changes()")  # of the tags that answers have
 LOG = logging.getLogger("evenhand.rhythm")
 WHOLE_EVERY = timedelta(days=7)
 READ_WHOLE = text("select max(finished_at) from ops.sweep where source = :source and kind = 'CONTENT'")
@@ -149,3 +150,5 @@ async def tend(house: House) -> None:
     await contracts.check_rules(house.store, house.settings, house.clock())
     async with house.store.begin(DbRole.WORKER) as connection:
         await links.join(connection)
+    async with house.store.begin(DbRole.WORKER) as connection:
+        await connection.execute(FOLD)

@@ -38,6 +38,8 @@ class Action(StrEnum):
     VENDOR_RESULT_LOAD = "VENDOR_RESULT_LOAD"
     ROLE_APPROVE = "ROLE_APPROVE"
     ROLE_REFUSE = "ROLE_REFUSE"
+    QUERY_REGISTER = "QUERY_REGISTER"
+    QUERY_RETIRE = "QUERY_RETIRE"
 
 
 class Relation(StrEnum):
@@ -74,6 +76,8 @@ RIGHTS: Mapping[Action, Right] = {
     Action.VENDOR_RESULT_LOAD: Right(frozenset({Role.ITSM_ADMIN})),
     Action.ROLE_APPROVE: Right(frozenset({Role.HR}), frozenset({Relation.BENEFICIARY})),
     Action.ROLE_REFUSE: Right(frozenset({Role.HR})),
+    Action.QUERY_REGISTER: Right(frozenset({Role.ITSM_ADMIN})),
+    Action.QUERY_RETIRE: Right(frozenset({Role.ITSM_ADMIN})),
 }
 
 HELD = text(
