@@ -67,11 +67,11 @@ def _of_url(request: Request) -> Mapping[str, Any]:
 
 
 async def _of_body(request: Request) -> Mapping[str, Any]:
-    kind, _, parameters = request.headers.get("content-type", "").partition(";")
+    kind, _, parameters = ",".join(request.headers.getlist("content-type")).partition(";")
     charset = parameters.replace('"', "").strip().lower()
     if kind.strip().lower() != PLAIN or charset not in ("", "charset=utf-8"):
         raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "The body is not application/json.", f"Send {PLAIN} in UTF-8.")
-    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+    if request.headers.getlist("content-encoding") not in ([], ["identity"]):
         raise Refused(Code.UNSUPPORTED_MEDIA_TYPE, "The body is encoded.", "Send it as it is, without compression.")
     body = bytearray()
     async for chunk in request.stream():

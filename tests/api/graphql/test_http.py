@@ -135,6 +135,21 @@ async def test_malformed_requests(
     assert (await send(ask, GOOD)).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("more", "status", "kind"),
+    [
+        ([("content-type", "text/plain")], 415, PLAIN),
+        ([("accept", "text/html"), ("accept", "text/css")], 406, PLAIN),
+        ([("accept", "text/html"), ("accept", RESPONSE)], 200, RESPONSE),
+    ],
+)
+async def test_a_header_in_two_lines(ask: Asking, more: list[tuple[str, str]], status: int, kind: str) -> None:
+    """What may be a list is read as one; what may not is refused: a program in between may have read the other line."""
+    headers = httpx.Headers([("authorization", f"Bearer {ask.token('ana')}"), ("content-type", PLAIN), *more])
+    answer = await ask.client.post("/graphql", content=GOOD, headers=headers)
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (status, kind)
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
 async def test_only_post_and_get_ask(ask: Asking, method: str) -> None:
     answer = await send(ask, GOOD, method=method)
