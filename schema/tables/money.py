@@ -57,6 +57,7 @@ class Award(SQLModel, table=True):
         UniqueConstraint("tenant_id", "plan_key", "cycle_id", "person_id", name="award_once"),
         UniqueConstraint("tenant_id", "award_ref", name="award_ref_once"),
         Index("award_person", "tenant_id", "person_id"),
+        Index("award_reference", "tenant_id", "award_ref", "id"),
         Index("award_run", "tenant_id", "run_id", "person_id"),
         Index("award_submitted", "tenant_id", "submitted_at", "id"),
         PAY,

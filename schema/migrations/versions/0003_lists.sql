@@ -30,6 +30,7 @@ create index run_numbered on score.run (tenant_id, run_no, id);
 create index score_run on score.score (tenant_id, run_id, person_id);
 create index attribution_split_service on score.attribution_split (tenant_id, service_id, person_id, id);
 
+create index award_reference on pay.award (tenant_id, award_ref, id);
 create index award_run on pay.award (tenant_id, run_id, person_id);
 create index award_submitted on pay.award (tenant_id, submitted_at, id);
 create index line_file on pay.line (tenant_id, file_id, line_id);
