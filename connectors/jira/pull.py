@@ -20,6 +20,7 @@ from connectors.jira.desk import desk
 from connectors.jira.search import PAGE, RECONCILE_MOST, Question, search
 from connectors.jira.site import Edition, JiraConfig, Site, clock, connect
 from connectors.jira.times import moment
+from connectors.jira.translate import clock_keys
 from connectors.source import Page
 from engine.refusal import Code, Refused
 from engine.words import Feed, MirrorKind, Source
@@ -145,6 +146,7 @@ def _pages(site: Site, issues: Sequence[Raw], feed: Feed, observed_at: datetime)
         yield _page(site, "request_approval", feed, decisions, observed_at)
     courses = {str(issue["id"]): _course(issue, logs) for issue in known}
     clocks = [courses[number] | {"metric": value} for number in ids for value in asked[number, "sla"] or ()]
+    clocks += [_standing(site, number, metrics) for number in ids if (metrics := asked[number, "sla"]) is not None]
     if clocks:
         yield _page(site, "request_sla", feed, clocks, observed_at)
 
@@ -179,6 +181,11 @@ def _course(issue: Raw, logs: Logs) -> Raw:
     if log is not None:
         log = [entry for entry in log if any(item.get("fieldId") == "status" for item in entry["items"])]
     return {"issueId": issue_id, "issuetype": fields.get("issuetype"), "changelog": log}
+
+
+def _standing(site: Site, issue_id: str, metrics: Sequence[Raw]) -> Raw:
+    """All clocks of an issue, by their keys: one that is not among them was withdrawn."""
+    return {"issueId": issue_id, "clocks": clock_keys(issue_id, metrics), "agreed": sorted(site.config.contract.slas)}
 
 
 def _whole(site: Site, issue: Raw, logs: Logs, approvals: Mapping[str, list[Raw] | None]) -> Raw:

@@ -6,7 +6,7 @@ was made, and it never changes. A record that cannot be told apart or put in ord
 doubt is noted on the version and the value stays None. Times UTC, durations in whole seconds.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
@@ -122,6 +122,8 @@ def _approval(record: Raw, contract: Contract, observed_at: datetime) -> Iterato
 
 def _sla(record: Raw, contract: Contract, observed_at: datetime) -> Iterator[Version]:
     """One version per cycle of a clock; a cycle is known by its start, running or completed."""
+    if "clocks" in record:  # which clocks there are, and nothing of what they show
+        return
     issue_id, metric = record.get("issueId"), record.get("metric")
     if not (_plain(issue_id) and isinstance(metric, dict) and _plain(metric.get("id"))):
         _refuse(None, record, "metric", metric, "The clock has not the known form.")
@@ -201,7 +203,7 @@ def _paused(record: Raw, contract: Contract, ended_at: datetime | None, reading:
 
 
 def wholes(entity: str, record: Raw) -> Iterator[Whole]:
-    """What a record tells completely: an issue all its approvals with their approvers, a clock all its cycles."""
+    """What a record tells completely: an issue its approvals with their approvers or its clocks, a clock its cycles."""
     issue_id, approvals = record.get("id"), record.get("approvals")
     if entity == "issue" and _plain(issue_id) and isinstance(approvals, list):
         keys = [
@@ -212,10 +214,25 @@ def wholes(entity: str, record: Raw) -> Iterator[Whole]:
         yield Whole(Source.JIRA, "request_approval", f"{issue_id}:", frozenset(keys))
     issue_id, metric = record.get("issueId"), record.get("metric")
     if entity == "request_sla" and _plain(issue_id) and isinstance(metric, dict) and _plain(metric.get("id")):
+        cycles = clock_keys(issue_id, [metric])
+        if cycles is not None:
+            yield Whole(Source.JIRA, "request_sla", f"{issue_id}:{metric['id']}:", frozenset(cycles))
+    clocks = record.get("clocks")
+    if entity == "request_sla" and _plain(issue_id) and isinstance(clocks, list):
+        yield Whole(Source.JIRA, "request_sla", f"{issue_id}:", frozenset(clocks))
+
+
+def clock_keys(issue_id: str, metrics: Sequence[Any]) -> list[str] | None:
+    """The keys of every cycle of these clocks of an issue, in order; None where one of them cannot be told."""
+    keys = []
+    for metric in metrics:
+        if not (_plain(_held(metric, "id")) and isinstance(metric.get("completedCycles") or [], list)):
+            return None
         starts = [_point(cycle, "startTime") for cycle in cycles_of(metric)]
-        keys = [f"{issue_id}:{metric['id']}:{milliseconds(start)}" for start in starts if start is not None]
-        if len(keys) == len(starts):
-            yield Whole(Source.JIRA, "request_sla", f"{issue_id}:{metric['id']}:", frozenset(keys))
+        keys += [f"{issue_id}:{metric['id']}:{milliseconds(start)}" for start in starts if start is not None]
+        if None in starts:
+            return None
+    return sorted(keys)
 
 
 def cycles_of(metric: Raw) -> list[Any]:

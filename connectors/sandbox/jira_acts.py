@@ -10,6 +10,7 @@
     move        {"project"}                                              delete
     silent      {"fields"}: content alone, no stamp, no changelog, no event
     goals       {"goals": metric -> priority -> minutes}                 rebuild     all cycles with today's goals
+    withdraw    {"metric"}: no request has this clock any more, and no stamp moves
 
 `fields` take the site's field ids or the words in `NAMES`; options, priorities and statuses by id or name, people by
 account, times in milliseconds. Refuses what it does not know, before anything happens.
@@ -22,7 +23,7 @@ from connectors.sandbox import jira_edits as edits
 from connectors.sandbox import jira_words as words
 from connectors.sandbox.jira_lives import option
 from connectors.sandbox.jira_shapes import PEOPLE_FIELDS
-from connectors.sandbox.jira_sla import rebuilt
+from connectors.sandbox.jira_sla import STANDARD, rebuilt
 from connectors.sandbox.jira_state import JiraState, SandboxIssue
 from engine.refusal import Code, Refused
 
@@ -270,9 +271,16 @@ def _rebuild(state: JiraState, order: Order) -> None:
     state.goals[:] = rebuilt(state.goals)
 
 
+def _withdraw(state: JiraState, order: Order) -> None:
+    """An administrator deletes a clock of the desk, with all that it ever counted."""
+    if order.get("metric") not in STANDARD:
+        raise refused(f"{order.get('metric')} is no clock.", f"Use one of {', '.join(STANDARD)}.")
+    state.withdrawn.add(str(order["metric"]))
+
+
 OPS: dict[str, Callable[[JiraState, Order], SandboxIssue | None]] = {
     "create": _create, "insert": _create, "edit": _edit, "update": _edit, "transition": _transition,
     "assign": _assign, "comment": _comment, "edit_comment": _edit_comment, "delete_comment": _delete_comment,
     "work": _work, "delete_work": _delete_work, "delete": _delete, "move": _move, "ask": _ask, "answer": _answer,
-    "silent": _silent, "goals": _goals, "rebuild": _rebuild,
+    "silent": _silent, "goals": _goals, "rebuild": _rebuild, "withdraw": _withdraw,
 }  # fmt: skip

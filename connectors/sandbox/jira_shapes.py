@@ -162,4 +162,5 @@ def slas_shown(state: JiraState, issue: SandboxIssue) -> list[dict[str, Any]]:
     """Clocks run on incidents; a change has none."""
     if issue.values["issuetype"]["id"] != words.INCIDENT:
         return []
-    return request_slas(issue.values["priority"]["id"], issue.status_timeline(), state.now_ms, state.goals)
+    clocks = request_slas(issue.values["priority"]["id"], issue.status_timeline(), state.now_ms, state.goals)
+    return [clock for clock in clocks if clock["id"] not in state.withdrawn]

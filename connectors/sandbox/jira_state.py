@@ -134,6 +134,7 @@ class JiraState:
     )
     deleted_worklogs: list[tuple[str, int]] = field(default_factory=list, init=False)
     goals: list[tuple[int, Mapping[str, Mapping[str, int]]]] = field(default_factory=list, init=False)
+    withdrawn: set[str] = field(default_factory=set, init=False)  # metrics that an administrator has deleted
     dice: Random = field(default_factory=lambda: Random(7), init=False)
     newest_number: int = field(default=0, init=False)
 

@@ -1,10 +1,11 @@
 """Approvals and service level clocks: only an answer is a decision, every cycle is a row, looking again is no news."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from connectors.jira.translate import translate
+from connectors.jira.translate import clock_keys, translate, wholes
 from engine.calendar import business_seconds
 from engine.words import IssueCode
 from schema.identity import mirror_id
@@ -91,6 +92,22 @@ def test_a_cycle_keeps_its_key_when_it_stops() -> None:
     assert after.key == before.key
     assert after.payload != before.payload
     assert after.values["stage"] == "COMPLETED"
+
+
+def test_clocks_are_told_by_the_keys_of_all_their_cycles_or_not_at_all() -> None:
+    keys = [version.key for version in translate(CONTRACT, "request_sla", clocked(clock()), SEEN_AT)]
+    assert clock_keys("20417", [clock()]) == keys
+    assert clock_keys("20417", []) == []
+    unknown: tuple[Any, ...] = (None, {"id": ""}, {"id": "9", "ongoingCycle": {}}, {"id": "9", "completedCycles": "x"})
+    assert [clock_keys("20417", [clock(), each]) for each in unknown] == [None] * 4
+
+
+def test_a_record_that_tells_which_clocks_there_are_is_none_itself() -> None:
+    record = {"issueId": "20417", "clocks": ["20417:12:1"], "agreed": ["12"]}
+    assert translate(CONTRACT, "request_sla", record, SEEN_AT) == []
+    (whole,) = wholes("request_sla", record)
+    assert (whole.entity, whole.prefix, whole.keys) == ("request_sla", "20417:", {"20417:12:1"})
+    assert list(wholes("request_sla", record | {"clocks": None})) == []
 
 
 def test_an_unknown_clock_is_listed_and_judges_nothing() -> None:
