@@ -68,7 +68,8 @@ class _Talk:
 
     def __init__(self, socket: WebSocket, streams: Streams) -> None:
         self._socket, self._streams, self._pace = socket, streams, streams.pace
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._under_way: dict[str, asyncio.Task[None]] = {}  # an id is free again before its last message leaves
+        self._tasks: set[asyncio.Task[None]] = set()
         self._ending: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def go(self) -> None:
@@ -114,7 +115,7 @@ class _Talk:
         finally:
             if not self._ending.cancel():
                 self._ending.exception()  # somebody else was first to end the connection
-            await _end([*beside, *self._tasks.values()])
+            await _end([*beside, *self._tasks])
 
     async def _listen(self, watch: Watch) -> None:
         while True:
@@ -127,41 +128,44 @@ class _Talk:
                 case "subscribe":
                     await self._subscribe(watch, _id(message), message.get("payload"))
                 case "complete":
-                    if task := self._tasks.pop(_id(message), None):
+                    if task := self._under_way.pop(_id(message), None):
                         await _end([task])
                 case _:
                     raise Ended(4400, "Invalid message type")
 
     async def _subscribe(self, watch: Watch, name: str, payload: Any) -> None:
-        if name in self._tasks:
+        if name in self._under_way:
             raise Ended(4409, f"Subscriber for {name} already exists")
         if not isinstance(payload, dict):
             raise Ended(4400, "Invalid payload")
-        if len(self._tasks) >= self._pace.subscriptions_max:
+        if len(self._under_way) >= self._pace.subscriptions_max:
             most = f"{self._pace.subscriptions_max} operations are under way on this connection."
             no = Refused(Code.THROTTLED, most, "Complete one of them, or open another connection.")
             await self._send({"id": name, "type": "error", "payload": [said(no, watch.request_id)]})
             return
-        self._tasks[name] = asyncio.create_task(self._operation(watch, name, payload))
+        task = self._under_way[name] = asyncio.create_task(self._operation(watch, name, payload))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _operation(self, watch: Watch, name: str, payload: Mapping[str, Any]) -> None:
         """Answer until there is nothing more to answer. What ends the connection is left in `_ending`."""
+        last: dict[str, Any] = {"id": name, "type": "complete"}
         try:
-            async with aclosing(self._streams.answers(watch, form.operation_of(payload))) as answers:
-                async for answer in answers:
-                    if answer.data is None:
-                        await self._send({"id": name, "type": "error", "payload": answer.errors})
-                        return
-                    await self._send_text(b'{"id":%b,"type":"next","payload":%b}' % (orjson.dumps(name), answer.body()))
-            await self._send({"id": name, "type": "complete"})
-        except Refused as no:
-            await self._send({"id": name, "type": "error", "payload": [said(no, watch.request_id)]})
+            try:
+                async with aclosing(self._streams.answers(watch, form.operation_of(payload))) as answers:
+                    async for answer in answers:
+                        if answer.data is None:
+                            last = {"id": name, "type": "error", "payload": answer.errors}
+                            break
+                        body = answer.body()
+                        await self._send_text(b'{"id":%b,"type":"next","payload":%b}' % (orjson.dumps(name), body))
+            except Refused as no:
+                last = {"id": name, "type": "error", "payload": [said(no, watch.request_id)]}
+            del self._under_way[name]
+            await self._send(last)
         except Exception as end:
             if not self._ending.done():
                 self._ending.set_exception(end)
-        finally:
-            if self._tasks.get(name) is asyncio.current_task():
-                del self._tasks[name]
 
     async def _ping(self) -> None:
         while True:
