@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from api.bench import dashboards, intake, live, mirror, reads
+from api.bench import dashboards, hostile, intake, live, mirror, reads
 
 # Each takes those of `rounds`, `seconds`, `records` and `revisions` that it names, all with defaults. Progress goes to
 # stderr.
 BENCHES: dict[str, Callable[..., dict[str, Any]]] = {
+    "hostile": hostile.run,
     "intake": intake.run,
     "live": live.run,
     "managers": dashboards.run,

@@ -41,7 +41,7 @@ DASHBOARD = f"""query Dashboard($page: Int!) {{
 
 
 def run(rounds: int = 10) -> dict[str, Any]:
-    with _served(Size(MANAGERS, PEOPLE)) as (port, tokens_of):
+    with serving(Size(MANAGERS, PEOPLE)) as (port, tokens_of):
         asyncio.run(ask("127.0.0.1", port, Size(MANAGERS, PEOPLE), tokens_of, 1))  # the first answers make plans
         found = asyncio.run(ask("127.0.0.1", port, Size(MANAGERS, PEOPLE), tokens_of, rounds))
     told = found.told()
@@ -57,7 +57,7 @@ def run(rounds: int = 10) -> dict[str, Any]:
 
 
 @contextmanager
-def _served(size: Size) -> Iterator[tuple[int, Mapping[int, str]]]:
+def serving(size: Size) -> Iterator[tuple[int, Mapping[int, str]]]:
     """The organisation, served; the port, and the tokens of its managers."""
     home = Path(tempfile.mkdtemp(prefix="evenhand-bench-"))
     home.chmod(0o711)  # when root runs the bench, the account of the server must find its way
@@ -168,7 +168,7 @@ async def ask(host: str, port: int, size: Size, tokens_of: Mapping[int, str], ro
             began = time.perf_counter()
             answers = await asyncio.gather(
                 *(
-                    _asked(connection, request(token, size))
+                    asked(connection, request(token, size))
                     for connection, token in zip(opened, tokens_of.values(), strict=True)
                 )
             )
@@ -181,18 +181,22 @@ async def ask(host: str, port: int, size: Size, tokens_of: Mapping[int, str], ro
 
 
 def request(token: str, size: Size) -> bytes:
-    body = orjson.dumps({"query": DASHBOARD, "variables": {"page": size.people + 5}})
+    return posted(token, orjson.dumps({"query": DASHBOARD, "variables": {"page": size.people + 5}}))
+
+
+def posted(token: str, body: bytes, accept: str = "application/json") -> bytes:
     head = (
         "POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
-        f"accept: application/json\r\nauthorization: Bearer {token}\r\ncontent-length: {len(body)}\r\n\r\n"
+        f"accept: {accept}\r\nauthorization: Bearer {token}\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 
 
 Answer = tuple[int, bytes, float]
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-async def _asked(connection: tuple[asyncio.StreamReader, asyncio.StreamWriter], wanted: bytes) -> Answer:
+async def asked(connection: Connection, wanted: bytes) -> Answer:
     """Status, body and milliseconds; status 0 when there was no whole answer."""
     reader, writer = connection
     began = time.perf_counter()

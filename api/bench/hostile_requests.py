@@ -95,6 +95,8 @@ VALUES: dict[str, tuple[dict[str, Any], str]] = {
     "a text of 200,000 characters": ({"n": 1, "ids": ["x" * 200_000]}, "INPUT_TOO_LARGE"),
 }
 
+AT_THE_FIELD = ("a text of 200,000 characters",)  # its length is told where it is looked for; the rest is executed
+
 
 def campaign() -> Iterator[Hostile]:
     """All of them. Statuses are those of application/graphql-response+json."""
@@ -106,4 +108,4 @@ def campaign() -> Iterator[Hostile]:
         yield Hostile(name, body, status, code)
     for name, (variables, code) in VALUES.items():
         body = json.dumps({"query": PAGE, "variables": variables}).encode()
-        yield Hostile(name, body, 400 if code == INVALID else 200, code)
+        yield Hostile(name, body, 200 if name in AT_THE_FIELD else 400, code)

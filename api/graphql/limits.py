@@ -21,6 +21,7 @@ from graphql import (
 from graphql.validation.rules import overlapping_fields_can_be_merged
 from graphql.validation.validate import ValidationAbortedError
 
+from api.graphql.arguments import LIST_MAX
 from engine.refusal import Code, Refused
 
 TOKENS_MAX = 1500
@@ -132,6 +133,17 @@ def too_complex(found: str, most: str, node: Any = None) -> GraphQLError:
     return GraphQLError(
         f"The document has {found}; {most} are allowed.", node, extensions={"code": Code.DOCUMENT_TOO_COMPLEX.value}
     )
+
+
+def short(value: Any) -> None:
+    """Refuse a list of more than LIST_MAX items, at any depth: making values of it takes longer than refusing it."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, list) and len(each) > LIST_MAX:
+            raise Refused(Code.INPUT_TOO_LARGE, f"A list has more than {LIST_MAX} items.", "Ask in several steps.")
+        if isinstance(each, list | dict):
+            waiting += each if isinstance(each, list) else each.values()
 
 
 def too_large() -> Refused:

@@ -14,7 +14,8 @@ from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, Operati
 from graphql.execution.values import VariableValues, get_variable_values
 
 from api.graphql.context import Context
-from api.graphql.documents import CACHED_MAX, Document, prepared, registered
+from api.graphql.documents import CACHED_MAX, Document, ready, registered
+from api.graphql.limits import short
 from api.graphql.price import PRICE_MAX, REGISTERED_PRICE_MAX, Prices, within
 from api.graphql.served import CORE
 from engine.refusal import Code, Refused
@@ -61,7 +62,7 @@ async def document_of(request: Request, context: Context) -> Document:
         return registered(await context.registry.body(request.document_id or ""))
     if not context.house.settings.ad_hoc:
         raise Refused(Code.DOCUMENT_NOT_FOUND, "Only registered documents are answered here.", "Send a `documentId`.")
-    return prepared(request.query, context.house.settings.introspection)
+    return await ready(request.query, context.house.settings.introspection)
 
 
 def opened(request: Request, document: Document) -> Operation:
@@ -85,6 +86,8 @@ def affordable(operation: Operation) -> int:
 
 def coerced(operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> VariableValues:
     """The values as they will be used: with the operation's own defaults, 200.0 as 200. Wrong ones are refused."""
+    for declared in operation.variable_definitions or ():
+        short(variables.get(declared.variable.name.value))
     given = get_variable_values(CORE, operation.variable_definitions or (), dict(variables), max_errors=1)
     if isinstance(given, list):
         raise given[0]

@@ -1,6 +1,8 @@
 """What an operation costs: the published rules, to the point, whatever way the sizes are given."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -156,6 +158,14 @@ async def sent(ask: Asking, query: str, **variables: object) -> httpx.Response:
 )
 async def test_the_price_is_known_before(ask: Asking, query: str, expected: int) -> None:
     assert (await sent(ask, query)).json()["extensions"]["cost"]["requested"] == expected
+
+
+async def test_the_page_about_the_api_says_what_its_example_costs(ask: Asking) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "api.md").read_text()
+    said, example = re.findall(r"So this costs (\d+):\n\n((?:    .*\n)+)", page)[0]
+    found = (await sent(ask, example)).json()
+    assert found["extensions"]["cost"]["requested"] == int(said)
+    assert f'{{"requested": {said}, "maximumAvailable": 50000' in page
 
 
 async def test_what_costs_too_much_does_not_run(ask: Asking) -> None:
