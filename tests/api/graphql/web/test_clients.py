@@ -12,18 +12,20 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 import yaml
 from graphql import build_schema, parse, validate
 
+from api.actions import trusted
+from api.graphql.checking import checked
 from api.house import House
 from schema.embedded import Server
-from schema.identity import DEFAULT_TENANT
+from schema.store import Viewer
 from tests.api.conftest import Asking, asking, small
 from tests.api.listening import opened
 from tests.api.programs import HOME, run
+from tests.api.small_house import person
 
 ROOT = Path(__file__).parents[4]
 CLIENTS = ROOT / "docs/examples/clients"
@@ -177,8 +179,6 @@ async def test_the_grafana_query_gives_a_frame(place: tuple[House, Asking, str])
 SCRIPT = CLIENTS / "servicenow/EvenhandScores.js"
 DOCUMENT = (CLIENTS / "servicenow/service_scores.graphql").read_text()
 PROGRAM = Path(__file__).parent / "servicenow.mjs"
-REGISTER = """insert into ops.trusted_document (tenant_id, id, name, body, computed, registered_at)
-              values ($1, $2, 'ServiceScores', $3, false, $4)"""
 
 
 async def ask_as_servicenow(address: str, token: str, folder: Path, page: int = 0, script: Path = SCRIPT) -> Any:
@@ -192,9 +192,11 @@ async def test_the_script_include_reads_services_by_a_registered_document(
     document_id = f"sha256:{sha256(DOCUMENT.encode()).hexdigest()}"
     assert f"DOCUMENT: '{document_id}'" in SCRIPT.read_text(), "the id is that of the file beside it"
     assert validate(build_schema((ROOT / "schema/api.graphql").read_text()), parse(DOCUMENT)) == []
-    admin = await asyncpg.connect(house.database_url)
-    await admin.execute(REGISTER, DEFAULT_TENANT, document_id.removeprefix("sha256:"), DOCUMENT, house.clock())
-    await admin.close()
+    found = checked(DOCUMENT, computed=False)
+    await trusted.register(
+        house.store, house.log, Viewer(person("ivo")), found.id.removeprefix("sha256:"), found.name, found.body,
+        computed=False, now=house.clock(),
+    )  # fmt: skip
 
     expected = [
         {"service": each["subjectLabel"], "cycle": each["cycle"]["label"], "value": each["value"],
