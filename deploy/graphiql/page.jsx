@@ -2,11 +2,12 @@
 import 'graphiql/style.css';
 import './page.css';
 import { GraphiQL } from 'graphiql';
-import { buildClientSchema, getIntrospectionQuery } from 'graphql';
+import { buildClientSchema, getIntrospectionQuery, getOperationAST } from 'graphql';
 import { useEffect, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 
 const TYPE = 'application/graphql-response+json';
+const EVENTS = 'text/event-stream';
 const WELCOME = '# Give a token above, choose an example, and press the triangle.\n\n{ viewer { roles person { name } } }\n';
 
 // What GraphiQL would keep in localStorage (queries, tabs, history) ends with the page.
@@ -19,13 +20,55 @@ const memory = {
   clear: () => { kept.clear(); },
 };
 
-async function send(token, body) {
-  const headers = { 'content-type': 'application/json', accept: TYPE };
+function post(token, body, accept, signal) {
+  const headers = { 'content-type': 'application/json', accept };
   if (token) headers.authorization = `Bearer ${token}`;
-  const answer = await fetch('/graphql', {
-    method: 'POST', headers, body: JSON.stringify(body), credentials: 'omit', referrerPolicy: 'no-referrer',
+  return fetch('/graphql', {
+    method: 'POST', headers, body: JSON.stringify(body), credentials: 'omit', referrerPolicy: 'no-referrer', signal,
   });
-  return answer.json();
+}
+
+async function send(token, body) {
+  return (await post(token, body, TYPE)).json();
+}
+
+// Answers of a subscription, one after the other (GraphQL over SSE): an event is lines, and ends with an empty one.
+async function* events(token, body, signal) {
+  const answer = await post(token, body, EVENTS, signal);
+  if (!answer.headers.get('content-type').startsWith(EVENTS)) {
+    yield await answer.json();
+    return;
+  }
+  let text = '';
+  for await (const piece of answer.body.pipeThrough(new TextDecoderStream())) {
+    text += piece;
+    const whole = text.split('\n\n');
+    text = whole.pop();
+    for (const event of whole) {
+      const lines = event.split('\n').map((line) => line.split(/: ?(.*)/s));
+      const data = lines.filter(([name]) => name === 'data').map(([, value]) => value).join('\n');
+      if (lines.some(([name, value]) => name === 'event' && value === 'next')) yield JSON.parse(data);
+    }
+  }
+}
+
+function follow(token, body) {
+  const stop = new AbortController();
+  const found = events(token, body, stop.signal);
+  return {
+    [Symbol.asyncIterator]() { return this; },
+    next: () => found.next().catch((wrong) => {
+      if (stop.signal.aborted) return { done: true };
+      throw wrong;
+    }),
+    // The line is cut at once; a generator alone would wait for the next event before it ends.
+    return: async () => { stop.abort(); return { done: true }; },
+  };
+}
+
+function fetcher(token, body, { documentAST }) {
+  const operation = documentAST && getOperationAST(documentAST, body.operationName);
+  return operation?.operation === 'subscription' ? follow(token, body) : send(token, body);
 }
 
 async function schemaFor(token) {
@@ -87,7 +130,7 @@ function Page() {
         <output id="said" aria-live="polite">{said}</output>
       </header>
       <GraphiQL
-        fetcher={(body) => send(token, body)}
+        fetcher={(body, about) => fetcher(token, body, about ?? {})}
         schema={schema}
         query={query}
         onEditQuery={setQuery}
