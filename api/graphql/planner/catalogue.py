@@ -18,7 +18,20 @@ from graphql import (
     GraphQLSchema,
     get_named_type,
 )
-from sqlalchemy import ARRAY, JSON, BigInteger, Boolean, Column, ColumnElement, Date, DateTime, Integer, Numeric, String
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    Date,
+    DateTime,
+    Integer,
+    Numeric,
+    String,
+)
 from sqlalchemy.types import TypeEngine
 
 from api.graphql.binding import TYPES
@@ -83,7 +96,7 @@ def _leaf(place: str, column: Column[Any], field: GraphQLField) -> Leaf:
             raise TypeError(f"{place} is a list, its column {column} is not.")
         return Leaf(column.name, listed, not column.nullable)
     if isinstance(named, GraphQLEnumType):
-        return Leaf(column.name, _word(place, named), not column.nullable)
+        return Leaf(column.name, _word(place, named, column), not column.nullable)
     if not isinstance(named, GraphQLScalarType) or named.name not in FORMS:
         raise TypeError(f"{place} is a {named}: the planner cannot write it. Give it a relation.")
     form, fitting = FORMS[named.name]
@@ -93,8 +106,10 @@ def _leaf(place: str, column: Column[Any], field: GraphQLField) -> Leaf:
     return Leaf(column.name, form, not column.nullable)
 
 
-def _word(place: str, enum: GraphQLEnumType) -> Form:
+def _word(place: str, enum: GraphQLEnumType, column: Column[Any]) -> Form:
     """The stored word as the schema has it. One that the schema does not know is left to the standard execution."""
     names = {str(getattr(value.value, "value", value.value)): name for name, value in enum.values.items()}
     same = all(stored == name for stored, name in names.items())
-    return string if same else lambda column: translated(column, names, place)
+    checks = (each for each in column.table.constraints if isinstance(each, CheckConstraint))
+    held = any(str(check.sqltext).startswith(f"{column.name} in (") for check in checks)
+    return string if same and held else lambda written: translated(written, names, place)

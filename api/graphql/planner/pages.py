@@ -4,7 +4,7 @@ Decides: what of a page is computed at all. Items and cursors are written in the
 `totalCount` is a count of its own under the same conditions. Nothing here depends on rows that the viewer does not see.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,11 @@ from api.graphql.binding import TYPES
 from api.graphql.connections import COUNT_MAX, Page, decoded, page_of
 from api.graphql.narrowing import Condition, fields_given, wanted
 from api.graphql.planner.bind import Read, Unplannable, parameter
-from api.graphql.planner.sql import Asked, Row, Sql, Writing, array, joined
+from api.graphql.planner.sql import Asked, Row, Sql, Writing, array, braces, joined
 from api.graphql.writing import literal, moment, quoted, string
+
+# Columns of ours beside those of response keys, which begin with a letter or _
+CURSOR, NUMBER = "0cursor", "0number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +77,23 @@ class Listing:
         names = {key: details[0].node.name.value for key, details in chosen.items()}
         columns: dict[str, Sql] = {}
         target = self.row.below(self.writing.alias(TYPES[self.relation.target]))
-        for at, (key, details) in enumerate(chosen.items()):
+        for key, details in chosen.items():
             if names[key] == "nodes":
-                columns[f"j{at}"] = self.writing.object(self.relation.target, target, details)
+                columns[key] = self.writing.object(self.relation.target, target, details)
             elif names[key] == "edges":
-                columns[f"j{at}"] = self._edge(asked.kind, target, details)
-        if "pageInfo" in names.values():
-            columns["c"] = self._cursor(target.c)
-        source = self._page(target, columns, continued="c" in columns) if columns else None
-        pieces: list[str | Sql] = []
-        for at, (key, details) in enumerate(chosen.items()):
-            name = names[key]
-            pieces += ["," if pieces else "{", f'"{key}":']
-            if name == "__typename":
-                pieces.append(f'"{asked.kind}"')
-            elif name == "totalCount":
-                pieces.append(self._count())
-            elif name == "pageInfo":
-                pieces.append(self._page_info(source, details))
-            else:
-                pieces.append(self._items(source, source.c[f"j{at}"]) if source is not None else "[]")
-        written = joined(*(pieces or ["{"]), "}")
+                columns[key] = self._edge(asked.kind, target, details)
+        continued = "pageInfo" in names.values()
+        if continued:
+            columns[CURSOR] = self._cursor(target.c)
+        source = self._page(target, columns, continued=continued) if columns else None
+        fields: dict[str, Callable[[str, FieldDetailsList], str | Sql]] = {
+            "__typename": lambda key, details: f'"{asked.kind}"',
+            "totalCount": lambda key, details: self._count(),
+            "pageInfo": lambda key, details: self._page_info(source, details),
+            "nodes": lambda key, details: self._items(source, key),
+            "edges": lambda key, details: self._items(source, key),
+        }
+        written = braces(chosen, lambda key, name, details: fields[name](key, details))
         if source is None:
             return written
         # HAVING makes it one row also where nothing of the page is counted or joined: `pageInfo { __typename }`.
@@ -130,40 +129,34 @@ class Listing:
             .correlate(*self.row.all)
         )
         if self.wish.beyond:
-            here, there = (
-                tuple_(*keys),
-                tuple_(*(parameter(self.site, 1 + at, key.type) for at, key in enumerate(keys))),
-            )
+            beyond = [parameter(self.site, 1 + at, key.type) for at, key in enumerate(keys)]
+            here, there = tuple_(*keys), tuple_(*beyond)
             rows = rows.where(here < there if downwards else here > there)
         inner = rows.subquery(self.writing.name("p"))
         if not continued and not page.backwards:
             return inner
-        number = func.row_number().over().label("rn")
+        number = func.row_number().over().label(NUMBER)
         return select(*inner.c, number).subquery(self.writing.name("e"))
 
     def _size(self) -> Sql:
         return parameter(self.site, 0, Integer)
 
-    def _items(self, source: Any, items: Sql) -> Sql:
+    def _items(self, source: Any, key: str) -> Sql:
         """Unnumbered rows are taken in the order in which they come, as `_some` does."""
-        if "rn" not in source.c:
+        items = source.c[key]
+        if NUMBER not in source.c:
             return array(items)
-        order = source.c.rn.desc() if self.wish.page.backwards else source.c.rn
-        return array(items, order=order, where=source.c.rn <= self._size())
+        order = source.c[NUMBER].desc() if self.wish.page.backwards else source.c[NUMBER]
+        return array(items, order=order, where=source.c[NUMBER] <= self._size())
 
     def _edge(self, connection: str, target: Row, details: FieldDetailsList) -> Sql:
         kind = connection.removesuffix("Connection") + "Edge"
-        pieces: list[str | Sql] = []
-        for key, below in self.writing.selection.fields(kind, details).items():
-            name = below[0].node.name.value
-            pieces += ["," if pieces else "{", f'"{key}":']
-            if name == "__typename":
-                pieces.append(f'"{kind}"')
-            elif name == "cursor":
-                pieces.append(quoted(self._cursor(target.c)))
-            else:
-                pieces.append(self.writing.object(self.relation.target, target, below))
-        return joined(*(pieces or ["{"]), "}")
+        fields: dict[str, Callable[[FieldDetailsList], str | Sql]] = {
+            "__typename": lambda below: f'"{kind}"',
+            "cursor": lambda below: quoted(self._cursor(target.c)),
+            "node": lambda below: self.writing.object(self.relation.target, target, below),
+        }
+        return braces(self.writing.selection.fields(kind, details), lambda key, name, below: fields[name](below))
 
     def _cursor(self, c: Any) -> Sql:
         page = self.wish.page
@@ -183,19 +176,17 @@ class Listing:
             "startCursor": self._end(source) if backwards else self._start(source),
             "endCursor": self._start(source) if backwards else self._end(source),
         }
-        pieces: list[str | Sql] = []
-        for key, below in self.writing.selection.fields("PageInfo", details).items():
-            pieces += ["," if pieces else "{", f'"{key}":', fields[below[0].node.name.value]]
-        return joined(*(pieces or ["{"]), "}")
+        return braces(self.writing.selection.fields("PageInfo", details), lambda key, name, below: fields[name])
 
     def _start(self, source: Any) -> Sql:
         """Cursor of the first row that was read."""
-        found = func.max(source.c.c).filter(source.c.rn == literal_column("1"))
+        found = func.max(source.c[CURSOR]).filter(source.c[NUMBER] == literal_column("1"))
         return func.coalesce(quoted(found), literal("null"))
 
     def _end(self, source: Any) -> Sql:
         """Cursor of the last row within the size."""
-        cursors = func.array_agg(aggregate_order_by(source.c.c, source.c.rn.desc())).filter(source.c.rn <= self._size())
+        number = source.c[NUMBER]
+        cursors = func.array_agg(aggregate_order_by(source.c[CURSOR], number.desc())).filter(number <= self._size())
         return func.coalesce(quoted(func.app.first_of(cursors)), literal("null"))
 
     def _count(self) -> Sql:

@@ -23,7 +23,7 @@ from api.graphql import relations
 from api.graphql.binding import TYPES, Bound, Node
 from api.graphql.planner.bind import Read, Reader, Site, Unplannable, parameter
 from api.graphql.planner.catalogue import Catalogue, Leaf
-from api.graphql.planner.select import Selection
+from api.graphql.planner.select import Chosen, Selection
 from api.graphql.writing import literal, quoted, string
 from api.ids import parsed
 
@@ -43,6 +43,14 @@ def joined(*pieces: str | Sql) -> Sql:
             found.append(piece)
     clauses = [literal(each) if isinstance(each, str) else each for each in found]
     return clauses[0] if len(clauses) == 1 else _Concatenation(clauses)
+
+
+def braces(chosen: Chosen, written: Callable[[str, str, FieldDetailsList], str | Sql]) -> Sql:
+    """A JSON object: (response key, name of the field, where it stands) -> its value."""
+    pieces: list[str | Sql] = []
+    for key, details in chosen.items():
+        pieces += ["," if pieces else "{", f'"{key}":', written(key, details[0].node.name.value, details)]
+    return joined(*(pieces or ["{"]), "}")
 
 
 class _Concatenation(ClauseList, ColumnElement[Any]):
@@ -113,13 +121,7 @@ class Writing:
 
     def object(self, kind: str, row: Row, details: FieldDetailsList) -> Sql:
         """An object of this type as JSON text; never NULL."""
-        return self.keys(kind, row, self.selection.fields(kind, details))
-
-    def keys(self, kind: str, row: Row, chosen: Mapping[str, FieldDetailsList]) -> Sql:
-        pieces: list[str | Sql] = []
-        for at, (key, details) in enumerate(chosen.items()):
-            pieces += ["{" if at == 0 else ",", f'"{key}":', self.value(kind, row, details)]
-        return joined(*(pieces or ["{"]), "}")
+        return braces(self.selection.fields(kind, details), lambda key, name, below: self.value(kind, row, below))
 
     def value(self, kind: str, row: Row, details: FieldDetailsList) -> str | Sql:
         """One field as JSON text; never NULL."""
@@ -187,12 +189,10 @@ def _json(writing: Writing, relation: relations.Json, row: Row, asked: Asked) ->
 
 
 def _part(writing: Writing, relation: relations.Part, row: Row, asked: Asked) -> Sql:
-    pieces: list[str | Sql] = []
-    for key, details in writing.selection.fields(asked.kind, asked.details).items():
-        name = details[0].node.name.value
-        written = f'"{asked.kind}"' if name == "__typename" else string(relation.fields[name](row.c))
-        pieces += ["," if pieces else "{", f'"{key}":', written]
-    return joined(*pieces, "}")
+    def written(key: str, name: str, details: FieldDetailsList) -> str | Sql:
+        return f'"{asked.kind}"' if name == "__typename" else string(relation.fields[name](row.c))
+
+    return braces(writing.selection.fields(asked.kind, asked.details), written)
 
 
 def _place(writing: Writing, relation: relations.Place, row: Row, asked: Asked) -> Sql:
