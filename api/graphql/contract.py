@@ -1,8 +1,9 @@
 """What a change of the schema does to programs that were written against the last release.
 
 Decides: what breaks them (never without a new name beside the old one), and what may surprise them (a line in the
-changelog). To the rules of graphql-core come promises that stand in descriptions or beside the schema: how many items a
-list gives at most, how a scalar is written, which status a code has, and that a list needs no size that it did not need.
+changelog). To the rules of graphql-core come promises that stand in descriptions or beside the schema: how many items
+a list gives at most, how a scalar is written, which status a code has, and that a list needs no size that it did not
+need.
 Source: schema/released.graphql and schema/released.json, written at a release by `python -m api.graphql release`.
 """
 
@@ -54,8 +55,7 @@ def breaks(old: GraphQLSchema, new: GraphQLSchema) -> list[str]:
     for name, kind in old.type_map.items():
         later = new.type_map.get(name)
         if isinstance(kind, GraphQLScalarType) and isinstance(later, GraphQLScalarType):
-            if kind.description != later.description:
-                found.append(f"{name} is written in another way.")
+            found += [f"{name} is written in another way."] if kind.description != later.description else []
         if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType) and isinstance(later, type(kind)):
             for at in kind.fields.keys() & later.fields.keys():
                 found += _narrowed(f"{name}.{at}", kind.fields[at], later.fields[at])

@@ -7,21 +7,28 @@ import strawberry
 from sqlalchemy import Text as SqlText
 from sqlalchemy import literal_column, select, text
 
+from api.actions.rights import Action
 from api.graphql import arguments as given
 from api.graphql.binding import Node, by_id, by_key, computed
 from api.graphql.connections import Connection, connection
 from api.graphql.context import Asked
+from api.graphql.filters import PayoutLineFilter, PayrollResultFilter
+from api.graphql.keys import AwardBy, RecordBy, ServiceBy, one
 from api.graphql.lists import HouseLists, RecordLists
 from api.graphql.relations import ById, ByIds, Json, Lookup, Place, TheOne
 from api.graphql.scalars import BigInt
 from api.graphql.types import explanation
+from api.graphql.types.ability import may
 from api.graphql.types.audit import AuditRecord, DataIssue
 from api.graphql.types.budget import QueryBudget, of_caller
 from api.graphql.types.explanation import Explanation
 from api.graphql.types.money import Award, PayoutBatch
 from api.graphql.types.organisation import Person, Service, Team
+from api.graphql.types.payouts import PayoutLine
 from api.graphql.types.runs import Cycle, newest
 from api.graphql.types.scores import AttributionSplit, KpiValue, Score
+from api.graphql.types.staff import PayrollResult
+from api.graphql.types.tickets import Change, Incident
 from api.ids import parsed
 from engine.refusal import Code, Refused
 from engine.words import Role
@@ -51,6 +58,10 @@ def _roles(c: Any) -> Any:
     )
 
 
+def his_own(root: Any, table: Any) -> list[Any]:
+    return [table.c.person_id == text("app.person()")]
+
+
 @strawberry.type(description="The person who asks.")
 class Viewer:
     @computed("Himself; null for an account without a person in the tools.", sql=TheOne("Person", (), _himself))
@@ -63,6 +74,15 @@ class Viewer:
     async def roles(self, info: Asked) -> list[Role]:
         held = {row["role"] for row in await info.context.reading.rows(ROLES)}
         return [role for role in Role if role in held]
+
+    @computed("Whether he may do this now, by his roles and by what it is about. A help: the act itself decides.")
+    async def can(
+        self,
+        info: Asked,
+        act: Annotated[Action, strawberry.argument(description="What he would do.")],
+        on: Annotated[strawberry.ID | None, strawberry.argument(description="The thing; left out: anything.")] = None,
+    ) -> bool:
+        return await may(info, act, on)
 
     @computed("What he may still ask.")
     def budget(self, info: Asked) -> QueryBudget:
@@ -79,14 +99,23 @@ class Viewer:
         "Award",
         "His own awards.",
         filters=given.AwardFilter,
-        of_root=lambda root, table: [table.c.person_id == text("app.person()")],
+        of_root=his_own,
     )
     attribution_splits: Connection[AttributionSplit] = connection(
         "AttributionSplit",
         "His own shares of service outcomes.",
         filters=given.AttributionSplitFilter,
         always=newest,
-        of_root=lambda root, table: [table.c.person_id == text("app.person()")],
+        of_root=his_own,
+    )
+    payout_lines: Connection[PayoutLine] = connection(
+        "PayoutLine", "What is paid to him.", filters=PayoutLineFilter, of_root=his_own
+    )
+    payroll_results: Connection[PayrollResult] = connection(
+        "PayrollResult",
+        "What payroll says it has paid to him.",
+        filters=PayrollResultFilter,
+        of_root=his_own,
     )
 
 
@@ -168,6 +197,10 @@ class Query(RecordLists, HouseLists):
         rows = await reading.rows(select(PERSON.c.id).where(*wanted).order_by(PERSON.c.id).limit(1))
         return await by_key(reading, "Person", rows[0]["id"]) if rows else None
 
+    service: Service | None = one("Service", ServiceBy, "One service; null where missing. Everybody sees services.")
+    incident: Incident | None = one("Incident", RecordBy, "One incident; null where hidden or missing.")
+    change: Change | None = one("Change", RecordBy, "One change; null where hidden or missing.")
+    award: Award | None = one("Award", AwardBy, "One award; null where hidden or missing.")
     cycles: Connection[Cycle] = connection("Cycle", "Periods that are scored and paid; everybody sees them.")
     kpi_values: Connection[KpiValue] = connection(
         "KpiValue",
