@@ -16,7 +16,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import ColumnElement, Select, func, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Integer, Select, SmallInteger, func, select, tuple_
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from strawberry.types import Info
 
@@ -25,7 +25,7 @@ from api.graphql.binding import TYPES, Bound, computed, per_parent
 from api.graphql.narrowing import fields_given, wanted
 from api.graphql.reading import Reading
 from api.graphql.relations import Always, Match, OfRoot, Pages
-from api.graphql.scalars import moment_text
+from api.graphql.scalars import moment_of, moment_text
 from engine.refusal import Code, Refused
 
 T = TypeVar("T")
@@ -210,17 +210,22 @@ def decoded(page: Page, bound: Bound) -> list[Any]:
             raise ValueError
         if len(texts) != len(page.columns) or any(not isinstance(each, str) or not storable(each) for each in texts):
             raise ValueError
-        return [
-            _READ[_python_type(bound.table.c[name].type)](each) for name, each in zip(page.columns, texts, strict=True)
-        ]
-    except (ValueError, TypeError, KeyError, RecursionError):
+        return [_sort_value(bound.table.c[name].type, each) for name, each in zip(page.columns, texts, strict=True)]
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         raise Refused(
             Code.INVALID_CURSOR, "The cursor does not belong to this list and order.", "Use one of its own pages."
         ) from None
 
 
-def _python_type(column: TypeEngine[Any]) -> type:
-    return column.impl_instance.python_type if isinstance(column, TypeDecorator) else column.python_type
+def _sort_value(column: TypeEngine[Any], text: str) -> Any:
+    """A text of a cursor as a value that the column could hold; ValueError or OverflowError for any other."""
+    kind: Any = column.impl_instance if isinstance(column, TypeDecorator) else column
+    value = _READ[kind.python_type](text)
+    if isinstance(value, int):
+        most = 2 ** next(bits - 1 for of, bits in BITS if isinstance(kind, of))
+        if not -most <= value < most:
+            raise OverflowError
+    return value
 
 
 def _text(value: Any) -> str:
@@ -229,18 +234,13 @@ def _text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def _number(text: str) -> int:
-    value = int(text)
-    if not -(2**63) <= value < 2**63:
-        raise ValueError
-    return value
-
-
+# of whole numbers, with their sign; the narrower types first, since they are kinds of Integer
+BITS: tuple[tuple[type[TypeEngine[Any]], int], ...] = ((SmallInteger, 16), (BigInteger, 64), (Integer, 32))
 _READ: dict[type, Callable[[str], Any]] = {
     str: str,
-    int: _number,
+    int: int,
     UUID: UUID,
-    datetime: datetime.fromisoformat,
+    datetime: moment_of,
     date: date.fromisoformat,
 }
 

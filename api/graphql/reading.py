@@ -37,7 +37,7 @@ class Reading:
         self.statements = 0
         self.known = False  # whether the viewer was found to be somebody who is here
         self._closed = False
-        self._failed: Exception | None = None
+        self._failed: BaseException | None = None
         self._lock = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._connection: AsyncConnection | None = None
@@ -75,10 +75,16 @@ class Reading:
                 raise self._failed or Over
             connection = await self.connection()
             self.statements += 1
+            running = asyncio.ensure_future(connection.execute(statement, parameters or {}))
             try:
-                return (await connection.execute(statement, parameters or {})).mappings().all()
-            except BaseException as failed:  # a sibling's error cancels this read, and with it the transaction
-                self._failed = failed if isinstance(failed, Exception) else Over()
+                return (await asyncio.shield(running)).mappings().all()
+            except asyncio.CancelledError:  # a sibling's error ends the wait; ending the statement would end them all
+                self._failed = Over()
+                await asyncio.wait([running])
+                self._failed = running.exception()
+                raise
+            except Exception as failed:
+                self._failed = failed
                 raise
 
     async def load(self, kind: Hashable, load: Load, key: Hashable) -> Any:

@@ -27,6 +27,14 @@ def moment_text(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def moment_of(text: str) -> datetime:
+    """The moment in UTC; ValueError or OverflowError where the text has no zone or lies beyond the calendar."""
+    value = datetime.fromisoformat(text)
+    if value.tzinfo is None:
+        raise ValueError
+    return value.astimezone(UTC)
+
+
 def decimal_text(value: Decimal) -> str:
     return format(value, "f")
 
@@ -41,7 +49,7 @@ def _reader(name: str, form: str, pattern: re.Pattern[str], read: Callable[[str]
             raise _refused(name, form)
         try:
             return read(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise _refused(name, form) from None
 
     return parse
@@ -71,7 +79,7 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         name="DateTime",
         description="A moment in UTC with six digits of a second, such as `2026-11-21T09:05:00.000000Z`.",
         serialize=moment_text,
-        parse_value=_reader("DateTime", '"2026-11-21T09:05:00Z"', MOMENT, datetime.fromisoformat),
+        parse_value=_reader("DateTime", '"2026-11-21T09:05:00Z"', MOMENT, moment_of),
     ),
     date: strawberry.scalar(
         name="Date",

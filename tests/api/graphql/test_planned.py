@@ -1,6 +1,7 @@
 """Questions that once got another answer than they should have, found by generated documents (generated/)."""
 
 import json
+from base64 import urlsafe_b64encode
 from typing import Any
 
 import pytest
@@ -14,6 +15,14 @@ from schema.store import Viewer
 from tests.api.conftest import Asking
 from tests.api.small_house import person
 
+
+def forged(*values: str) -> str:
+    return urlsafe_b64encode(json.dumps(values).encode()).rstrip(b"=").decode()
+
+
+BEYOND = forged("STARTED_AT", "DESC", "9999-12-31T23:59:59.999999-12:00", "9")
+NO_ZONE = forged("STARTED_AT", "DESC", "2026-01-01T00:00:00", "9")
+TOO_MANY = forged("SUBJECT", "ASC", "PERSON", "ana", "3000000000", str(person("ana")))
 ANA = global_id("Person", person("ana"))
 
 
@@ -51,7 +60,10 @@ async def answered(house: House, query: str, variables: dict[str, Any], *, plann
         ('query ($id: ID = "x") { node(id: $id) { id } }', {"id": None}, ["DOCUMENT_INVALID"]),
         ("{ scores(first: 1, filter: {id: {}}) { totalCount } }", {}, ["DOCUMENT_INVALID"]),
         (f'{{ people(first: 1, filter: {{id: {{eq: "{ANA}", in: []}}}}) {{ totalCount }} }}', {}, ["DOCUMENT_INVALID"]),
-        # a number that no row can have
+        # a moment, a number that no row can have
+        (f'{{ sweeps(first: 1, after: "{BEYOND}") {{ totalCount }} }}', {}, ["INVALID_CURSOR"]),
+        (f'{{ sweeps(first: 1, after: "{NO_ZONE}") {{ totalCount }} }}', {}, ["INVALID_CURSOR"]),
+        (f'{{ kpiValues(first: 1, after: "{TOO_MANY}") {{ totalCount }} }}', {}, ["INVALID_CURSOR"]),
         ("{ incidents(first: 1, filter: {priority: [2147483647]}) { totalCount } }", {}, []),
     ],
 )
