@@ -74,7 +74,7 @@ def generator() -> Path:
 async def test_the_python_client_is_generated_typed_and_reads(place: tuple[House, Asking, str], tmp_path: Path) -> None:
     _, ask, address = place
     home = tmp_path / "docs/examples/clients/python"
-    shutil.copytree(CLIENTS / "python", home)
+    shutil.copytree(CLIENTS / "python", home, ignore=shutil.ignore_patterns("venv", "evenhand_client"))
     (tmp_path / "schema").mkdir()
     shutil.copy(ROOT / "schema/api.graphql", tmp_path / "schema")
     programs = await asyncio.to_thread(generator)
