@@ -9,11 +9,14 @@ from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import strawberry
+from sqlalchemy.exc import DBAPIError
 
 from api.actions import awards, payouts, repeats
 from api.actions.drafts import receiver_called
 from api.graphql.binding import by_key, computed
+from api.graphql.code_words import ABOUT, CODE_SENTENCES
 from api.graphql.context import Asked
+from api.graphql.errors import LOCK_NOT_AVAILABLE, sqlstate
 from api.graphql.types.money import Award, PayoutBatch
 from api.graphql.words import describe
 from api.ids import parsed
@@ -21,7 +24,7 @@ from engine.refusal import Code, Refused
 
 T = TypeVar("T")
 
-describe(Code, "Why something was refused. Clients handle codes that they do not know.", {})
+describe(Code, ABOUT, CODE_SENTENCES)
 
 
 @strawberry.type(description="An expected no: nothing was changed.")
@@ -125,6 +128,9 @@ def meant(kind: str, id_: str) -> UUID:
     return found[1]
 
 
+HELD = "Somebody else is working on the same thing."
+
+
 async def tried(info: Asked, given: Any, act: Callable[[], Awaitable[T]], otherwise: T) -> tuple[T, list[UserError]]:
     """What the act answers or answered under this key, and reads after it see what it did; or its refusal."""
     context = info.context
@@ -135,6 +141,10 @@ async def tried(info: Asked, given: Any, act: Callable[[], Awaitable[T]], otherw
         done = await repeats.once(context.house.store, context.reading.viewer, call, context.house.clock(), act)
     except Refused as no:
         return otherwise, [UserError(field=["input", *no.field], code=no.code, message=no.what, fix=no.fix)]
+    except DBAPIError as failed:
+        if sqlstate(failed) != LOCK_NOT_AVAILABLE:
+            raise
+        return otherwise, [UserError(field=None, code=Code.TIMEOUT, message=HELD, fix="Try again in a second.")]
     await context.reading.renew()
     return done, []
 
