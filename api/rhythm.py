@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from api.actions import contracts, documents, retention
 from api.feeds import Scope, note_content_sweep, poll_all, sweep_all
+from api.graphql import storing
 from api.histories import read_histories
 from api.house import House
 from api.sources import connected
@@ -152,3 +153,4 @@ async def tend(house: House) -> None:
         await links.join(connection)
     async with house.store.begin(DbRole.WORKER) as connection:
         await connection.execute(FOLD)
+    await storing.keep(house, house.clock().date())

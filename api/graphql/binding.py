@@ -100,7 +100,16 @@ def to_one(target: str, key: str, about: str) -> Any:
     )
 
 
-def bounded(target: str, keys: tuple[str, ...], match: Match, order: tuple[str, ...], at_most: int, about: str) -> Any:
+def bounded(
+    target: str,
+    keys: tuple[str, ...],
+    match: Match,
+    order: tuple[str, ...],
+    at_most: int,
+    about: str,
+    *,
+    settled: bool = False,
+) -> Any:
     """A list with a bound of its own, in a fixed order."""
 
     async def resolve(root: Any, info: Info, limit: int = at_most):  # type: ignore[no-untyped-def]
@@ -109,7 +118,7 @@ def bounded(target: str, keys: tuple[str, ...], match: Match, order: tuple[str, 
 
     said = f"How many at most; never more than {at_most}."
     resolve.__annotations__["limit"] = Annotated[int, strawberry.argument(description=said)]
-    relation = Some(target, keys, match, order, at_most)
+    relation = Some(target, keys, match, order, at_most, settled)
     return strawberry.field(resolver=resolve, description=about, metadata={"keys": keys, "relation": relation})
 
 

@@ -24,6 +24,7 @@ from api.graphql.documents import Document, registered
 from api.graphql.execution import PLANNER
 from api.graphql.operations import Request, Unsound, affordable, opened
 from api.graphql.planner.bind import Unplannable
+from api.graphql.planner.settled import Fragment
 from api.graphql.served import CORE
 from api.ids import global_id
 from engine.refusal import Code, Refused
@@ -76,6 +77,17 @@ def checked(body: str, *, computed: bool) -> Checked:
             "Leave out what is computed, or register it with --computed.",
         )
     return Checked(document.id, name, body, lane, price)
+
+
+def planned_of(body: str) -> tuple[Fragment, ...]:
+    """The settled parts of a registered text; none where it is not compiled any more."""
+    document = registered(body)
+    try:
+        operation = opened(Request(None, _sample(document), _name(document)), document)
+        known = (document.ast, operation.node, operation.variables, document.plans)
+        return PLANNER.plan(*known, registered=True)[0].fragments
+    except (GraphQLError, Refused, Unplannable, Unsound):
+        return ()
 
 
 def _name(document: Document) -> str:

@@ -81,7 +81,8 @@ async def answer(request: Request, context: Context, *, planned: bool = True) ->
 
 async def _planned(operation: Operation, context: Context, tagging: Tagging | None) -> Ran:
     document = operation.document
-    plan, parameters = PLANNER.plan(document.ast, operation.node, operation.variables, document.plans)
+    what = (document.ast, operation.node, operation.variables, document.plans)
+    plan, parameters = PLANNER.plan(*what, registered=bool(document.id))
     ran = await run(plan, parameters, context.house.store.reads, context.reading.viewer, tagging)
     context.reading.known = True  # the statement asks that too
     return ran

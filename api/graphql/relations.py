@@ -37,13 +37,17 @@ class TheOne:
 
 @dataclass(frozen=True, slots=True)
 class Some:
-    """At most `at_most` things, in a fixed order."""
+    """At most `at_most` things, in a fixed order.
+
+    `settled`: nobody can change the rows, and whoever sees the parent, a score, sees all of them (planner/settled.py).
+    """
 
     target: str
     keys: tuple[str, ...]
     match: Match
     order: tuple[str, ...]
     at_most: int
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ begin
     execute format('create policy member on score.%I for select to evenhand_app, evenhand_pay
                     using ((select app.member()))', name);
   end loop;
-  foreach name in array array['kpi_value', 'kpi_lineage', 'score'] loop
+  foreach name in array array['kpi_value', 'kpi_lineage', 'score', 'stored_json'] loop
     -- One policy, so that what holds for most rows is asked first: a person's own numbers and those of his line; of
     -- services, everybody's; a team's own; all of them for those who look over everything.
     execute format('create policy seen on score.%I for select to evenhand_app, evenhand_pay
@@ -26,6 +26,9 @@ begin
                            or (select app.granted(''HR'')) or (select app.granted(''AUDITOR'')))', name);
   end loop;
 end $$;
+
+-- What is kept of answers may go: for an erasure, or when nothing asks for it any more.
+grant delete on score.stored_json to evenhand_worker;
 
 create policy self on score.attribution_split for select to evenhand_app, evenhand_pay
   using (person_id = (select app.person()));

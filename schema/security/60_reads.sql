@@ -32,6 +32,6 @@ create or replace function app.null_violation(place text) returns text stable la
 revoke execute on function app.global_id(text, uuid), app.cursor(text), app.first_of(text[]), app.amount(bigint, text),
   app.fraction_text(bigint, bigint), app.null_violation(text) from public;
 grant execute on function app.global_id(text, uuid), app.cursor(text), app.first_of(text[]), app.amount(bigint, text),
-  app.fraction_text(bigint, bigint), app.null_violation(text) to evenhand_app;
+  app.fraction_text(bigint, bigint), app.null_violation(text) to evenhand_app, evenhand_worker;
 
 reset role;

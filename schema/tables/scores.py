@@ -149,6 +149,20 @@ class Score(SQLModel, table=True):
     trace: dict[str, Any] = json()
 
 
+class StoredJson(SQLModel, table=True):
+    """A part of answers below a score of a closed cycle, as it is written. It may be lost: it is made again."""
+
+    __tablename__ = "stored_json"
+    __table_args__ = (words("subject_kind", SubjectKind), SCHEMA)
+    tenant_id: UUID = Field(primary_key=True)
+    score_id: UUID = Field(primary_key=True)
+    fragment_hash: str = Field(primary_key=True)
+    subject_kind: str
+    subject_id: UUID
+    body: str
+    result_hash: str
+
+
 class AttributionSplit(SQLModel, table=True):
     """One person's share of one service's outcome, exact. The shares of a service sum to 1."""
 

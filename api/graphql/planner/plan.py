@@ -22,7 +22,8 @@ from api.graphql.planner.bind import Recipe, Site, Unplannable, recipe, values
 from api.graphql.planner.catalogue import Catalogue, catalogue
 from api.graphql.planner.pages import pages
 from api.graphql.planner.select import Selection, shape
-from api.graphql.planner.sql import WRITERS, Row, Writing
+from api.graphql.planner.settled import Fragment, some
+from api.graphql.planner.sql import WRITERS, Row, Writer, Writing
 from api.graphql.writing import literal
 from engine.refusal import Refused
 
@@ -43,6 +44,7 @@ class Plan:
     sql: str
     recipes: tuple[Recipe, ...]
     sites: tuple[Site, ...]
+    fragments: tuple[Fragment, ...] = ()
 
 
 Plans = dict[tuple[Any, ...], Plan | Unplannable]
@@ -59,9 +61,17 @@ class Planner:
         return catalogue(self.schema._schema)
 
     def plan(
-        self, document: DocumentNode, operation: OperationDefinitionNode, variables: VariableValues, known: Plans
+        self,
+        document: DocumentNode,
+        operation: OperationDefinitionNode,
+        variables: VariableValues,
+        known: Plans,
+        *,
+        registered: bool = False,
     ) -> tuple[Plan, tuple[Any, ...]]:
         """The plan for these variables and its parameters. `known` keeps the plans of this document.
+
+        Settled parts of a `registered` document are looked for where they are kept.
 
         Raises Unplannable where the standard execution must answer, also for arguments that it will refuse.
         """
@@ -70,7 +80,7 @@ class Planner:
         found = known.get(key)
         try:
             if found is None:
-                found = self._written(Selection(self.schema, document, operation, variables))
+                found = self._written(Selection(self.schema, document, operation, variables), registered)
                 if len(known) < SHAPES_MAX:
                     known[key] = found
             if isinstance(found, Unplannable):
@@ -79,8 +89,11 @@ class Planner:
         except (GraphQLError, Refused):
             raise Unplannable("arguments") from None
 
-    def _written(self, selection: Selection) -> Plan | Unplannable:
-        writing = Writing(self.schema, self.catalogue, selection, {**WRITERS, relations.Pages: pages})
+    def _written(self, selection: Selection, registered: bool) -> Plan | Unplannable:
+        writers: dict[type, Writer] = {**WRITERS, relations.Pages: pages}
+        if registered:
+            writers[relations.Some] = some
+        writing = Writing(self.schema, self.catalogue, selection, writers)
         try:
             roots = selection.roots()
             columns = [
@@ -92,7 +105,7 @@ class Planner:
         except (ArgumentError, AssertionError, AttributeError, KeyError, TypeError) as wrong:
             _log.error("defect in planning: %s", type(wrong).__name__, exc_info=wrong)  # names of the schema, no values
             return Unplannable("defect")
-        return compiled(tuple(roots), columns, writing.sites)
+        return compiled(tuple(roots), columns, writing)
 
 
 def _column(writing: Writing, details: Any) -> Any:
@@ -100,7 +113,9 @@ def _column(writing: Writing, details: Any) -> Any:
     return literal(written) if isinstance(written, str) else written
 
 
-def compiled(keys: tuple[str, ...], columns: Sequence[Any], sites: Sequence[Site]) -> Plan:
+def compiled(keys: tuple[str, ...], columns: Sequence[Any], writing: Writing) -> Plan:
     made = select(KNOWN, *columns).compile(dialect=DIALECT)
     recipes = tuple(recipe(name, made.params) for name in made.positiontup or ())
-    return Plan(tuple(f'"{key}":'.encode() for key in keys), str(made), recipes, tuple(sites))
+    return Plan(
+        tuple(f'"{key}":'.encode() for key in keys), str(made), recipes, tuple(writing.sites), tuple(writing.fragments)
+    )

@@ -97,6 +97,7 @@ class Writing:
     selection: Selection
     writers: Mapping[type, "Writer"]
     sites: list[Site] = field(default_factory=list)
+    fragments: list[Any] = field(default_factory=list)  # parts that may be kept (settled.py)
     aliases: int = 0
     relations: int = 0
 

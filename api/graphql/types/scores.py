@@ -121,6 +121,7 @@ class Score(Node):
         ("kpi_no", "id"),
         20,
         "The values of the same subject and run, in the plan's order.",
+        settled=True,
     )
     awards: list[AwardType] = bounded(
         "Award",

@@ -24,5 +24,16 @@ create table ops.data_version (
   changes BIGINT not null,
   PRIMARY KEY (tenant_id, area)
 );
+create table score.stored_json (
+  tenant_id UUID not null,
+  score_id UUID not null,
+  fragment_hash varchar not null,
+  subject_kind varchar not null,
+  subject_id UUID not null,
+  body varchar not null,
+  result_hash varchar not null,
+  PRIMARY KEY (tenant_id, score_id, fragment_hash),
+  CONSTRAINT subject_kind_word CHECK (subject_kind in ('TENANT', 'SERVICE', 'TEAM', 'PERSON'))
+);
 
 reset role;
