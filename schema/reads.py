@@ -16,7 +16,7 @@ import asyncpg
 from schema.viewer import DbRole, Viewer
 
 STATEMENT_MILLISECONDS = 2000
-STATEMENTS_KEPT = 1000
+STATEMENTS_KEPT = 200
 PLAIN = re.compile(r"[A-Za-z0-9_.:-]{0,100}", re.ASCII)
 SETTINGS = {
     "role": DbRole.APP.value,

@@ -1,12 +1,14 @@
 """Plans: the statement of an operation and where its parameters come from. No data, no identity and no value is in one.
 
 Decides: one statement for all root fields, each a column of it; all or nothing: what cannot be planned goes to the
-standard execution whole. Plans are kept with their document, one for each shape of the variables, at most 64.
+standard execution whole. Plans are kept with their document, one for each shape of the variables, at most 64;
+of documents that are not registered, the 500 that were used last.
 """
 
 import logging
+from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -28,6 +30,7 @@ from api.graphql.writing import literal
 from engine.refusal import Refused
 
 SHAPES_MAX = 64
+AD_HOC_MAX = 500
 _log = logging.getLogger("evenhand.graphql")
 DIALECT = dialect()  # type: ignore[no-untyped-call]
 KNOWN: Label[Any] = literal_column("(select app.member())").label("known")
@@ -52,9 +55,10 @@ Plans = dict[tuple[Any, ...], Plan | Unplannable]
 
 @dataclass(frozen=True)
 class Planner:
-    """Plans operations of one schema."""
+    """Plans operations of one schema. `kept`: where plans stand and under which key, the next to be forgotten first."""
 
     schema: Schema
+    kept: OrderedDict[tuple[int, Any], Plans] = field(default_factory=OrderedDict)
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -81,13 +85,23 @@ class Planner:
         try:
             if found is None:
                 found = self._written(Selection(self.schema, document, operation, variables), registered)
-                if len(known) < SHAPES_MAX:
+                if registered or len(known) < SHAPES_MAX:
                     known[key] = found
+            if not registered and key in known:
+                self._keep(known, key)
             if isinstance(found, Unplannable):
                 raise found
             return found, values(self.schema, found.sites, found.recipes, variables)
         except (GraphQLError, Refused):
             raise Unplannable("arguments") from None
+
+    def _keep(self, known: Plans, key: Any) -> None:
+        """Of texts that anybody may send, only the plans that were used last are kept."""
+        self.kept[id(known), key] = known
+        self.kept.move_to_end((id(known), key))
+        if len(self.kept) > AD_HOC_MAX:
+            (_, oldest), where = self.kept.popitem(last=False)
+            where.pop(oldest, None)
 
     def _written(self, selection: Selection, registered: bool) -> Plan | Unplannable:
         writers: dict[type, Writer] = {**WRITERS, relations.Pages: pages}
