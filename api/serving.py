@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 import uvicorn
 from starlette.applications import Starlette
 
+from api import memory
 from api.app import create_app
 from api.opening import open_house
 from api.settings import Settings
@@ -76,4 +77,5 @@ async def served(app: Starlette, settings: Settings) -> AsyncIterator[asyncio.Ta
 async def serve(settings: Settings) -> None:
     """Serve until the process is asked to end."""
     async with open_house(settings) as house, served(create_app(house), settings) as running:
+        memory.steady()
         await asyncio.wait([running])
