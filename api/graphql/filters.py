@@ -137,6 +137,13 @@ class ContractFilter:
     active: bool | None = by("active", "Whether they run.")
 
 
+@strawberry.input(description="Which offerings.")
+class ServiceOfferingFilter:
+    id: IdFilter | None = by("id", "These offerings.", "ServiceOffering")
+    service: IdFilter | None = by("service_id", SERVICE, "Service")
+    contract: IdFilter | None = by("contract_id", "Under these contracts.", "Contract")
+
+
 @strawberry.input(description="Which results of suppliers.")
 class VendorSlaResultFilter:
     id: IdFilter | None = by("id", "These results.", "VendorSlaResult")

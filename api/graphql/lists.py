@@ -25,7 +25,8 @@ from api.graphql.types.records import MirrorRecord, Snapshot
 from api.graphql.types.rights import Account, ReportingLine, RoleGrant, RoleRequest
 from api.graphql.types.runs import PlanVersion, Run, newest
 from api.graphql.types.staff import Budget, Employment, PayrollResult
-from api.graphql.types.suppliers import Contract, SlaDefinition, TaskSla, Vendor, VendorSlaResult
+from api.graphql.types.suppliers import Contract, ServiceOffering, SlaDefinition, TaskSla, Vendor, VendorSlaResult
+from api.graphql.types.surveys import Survey
 from api.graphql.types.tickets import Change, ChangeApproval, CsatResponse, GroupApproval, Incident, Problem
 
 
@@ -72,6 +73,12 @@ class RecordLists:
         "Contracts with suppliers; for auditors, ITSM administrators, finance and plan administrators.",
         filters=filters.ContractFilter,
     )
+    service_offerings: Connection[ServiceOffering] = connection(
+        "ServiceOffering",
+        "Services as they are offered; for auditors, ITSM administrators, finance and plan administrators.",
+        filters=filters.ServiceOfferingFilter,
+    )
+    surveys: Connection[Survey] = connection("Survey", "Questionnaires; for auditors and ITSM administrators.")
     vendor_sla_results: Connection[VendorSlaResult] = connection(
         "VendorSlaResult",
         "How suppliers met agreements; for auditors, ITSM administrators, finance and plan administrators.",

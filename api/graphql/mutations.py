@@ -69,22 +69,22 @@ class ReleasePayoutPayload:
     user_errors: list[UserError] = strawberry.field(description="Why it was refused; empty when it was done.")
 
 
-KEY: Any = strawberry.field(
-    description="A key of the caller's own, 1 to 200 characters, kept for 24 hours: with the same input the act is not "
-    "done again and the answer is the same; with another input it is refused."
+KEPT = (
+    "A key of the caller's own, 1 to 200 characters, kept for 24 hours: with the same input the act is not done again "
+    "and the answer is the same; with another input it is refused."
 )
 
 
 @strawberry.input(description="An approval.")
 class ApproveAwardInput:
-    idempotency_key: strawberry.ID = KEY
+    idempotency_key: strawberry.ID = strawberry.field(description=KEPT)
     award_id: strawberry.ID = strawberry.field(description="Which award.")
     expected_version: int = strawberry.field(description="Its `version` as it was read.")
 
 
 @strawberry.input(description="A rejection.")
 class RejectAwardInput:
-    idempotency_key: strawberry.ID = KEY
+    idempotency_key: strawberry.ID = strawberry.field(description=KEPT)
     award_id: strawberry.ID = strawberry.field(description="Which award.")
     expected_version: int = strawberry.field(description="Its `version` as it was read.")
     reason: str = strawberry.field(description="What is wrong, 20 to 2,000 characters; it is kept in the audit log.")
@@ -92,26 +92,26 @@ class RejectAwardInput:
 
 @strawberry.input(description="The awards that a run proposes.")
 class SubmitAwardsInput:
-    idempotency_key: strawberry.ID = KEY
+    idempotency_key: strawberry.ID = strawberry.field(description=KEPT)
     run_id: strawberry.ID = strawberry.field(description="Which run.")
 
 
 @strawberry.input(description="The awards of a cycle that wait.")
 class ApproveAwardsInput:
-    idempotency_key: strawberry.ID = KEY
+    idempotency_key: strawberry.ID = strawberry.field(description=KEPT)
     cycle_id: strawberry.ID = strawberry.field(description="Which cycle.")
 
 
 @strawberry.input(description="The next payout file: the approved and unpaid awards of a cycle.")
 class ApprovePayoutInput:
-    idempotency_key: strawberry.ID = KEY
+    idempotency_key: strawberry.ID = strawberry.field(description=KEPT)
     cycle_id: strawberry.ID = strawberry.field(description="Which cycle.")
     receiver: str = strawberry.field(description="Which payroll, as in `PayoutBatch.receiver`.")
 
 
 @strawberry.input(description="The payout file that two people approved.")
 class ReleasePayoutInput:
-    idempotency_key: strawberry.ID = KEY
+    idempotency_key: strawberry.ID = strawberry.field(description=KEPT)
     cycle_id: strawberry.ID = strawberry.field(description="Which cycle.")
     receiver: str = strawberry.field(description="Which payroll, as in `PayoutBatch.receiver`.")
 

@@ -103,6 +103,8 @@ ORDERS: Mapping[str, Ordering] = {
     "SlaDefinition": ordering("SlaDefinition", NAME=(("name",), "The name of the agreement.")),
     "Vendor": ordering("Vendor", NAME=(("name",), "The name of the supplier.")),
     "Contract": ordering("Contract", NUMBER=(("number",), "The number in the tool.")),
+    "ServiceOffering": ordering("ServiceOffering", KEY=(("id",), KEY)),
+    "Survey": ordering("Survey", KEY=(("id",), KEY)),
     "VendorSlaResult": ordering("VendorSlaResult", KEY=(("id",), KEY)),
     "MirrorRecord": ordering(
         "MirrorRecord",

@@ -19,6 +19,7 @@ from schema.tables import (
     revisions,
     staff,
     suppliers,
+    surveys,
 )
 
 Rows = list[tuple[Any, list[dict[str, Any]]]]
@@ -81,6 +82,13 @@ def records(key: Any, now: datetime) -> Rows:
                                  changed_at=now - hour, changed_by="ana")]),
         (revisions.Record, [mirrored(incident, "servicenow", "incident", "INC0000001", "INCIDENT", now),
                             mirrored(key("employment", "E1"), "hris", "employment", "E1", "EMPLOYMENT", now)]),
+        (revisions.Standing, [{**HERE, "record_id": incident, "revision_id": 1, "gone": False, "at": now}]),
+        (suppliers.ServiceOffering, [row("offering", "OFF1", name="Mail gold", service_id=service,
+                                         contract_id=key("contract", "CNT1"), vendor_id=vendor)]),
+        (surveys.Survey, [row("survey", "SUR1", name="After a ticket", source_method="survey", active=True)]),
+        (surveys.SurveyQuestion, [row("question", "QST1", name="How was it?", question="How was it?",
+                                      survey_id=key("survey", "SUR1"), category_id=None, source_type="scale",
+                                      weight=Decimal(1), lowest=Decimal(1), highest=Decimal(5), active=True)]),
         (revisions.Snapshot, [{**HERE, "id": key("snapshot", "1"), "name": "close of October", "taken_at": now,
                                "cut_no": 1, "records": 2, "hash": "ab" * 32}]),
     ]  # fmt: skip

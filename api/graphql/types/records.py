@@ -16,6 +16,20 @@ from engine.words import MirrorKind, Source
 from schema.tables import revisions
 
 
+@shown(
+    revisions.Standing,
+    "A line of the mirror's diary: from then on this version stood, or the record was gone. For auditors and "
+    "administrators.",
+    key="record_id",
+    unique=("no",),
+)
+class Standing:
+    no: BigInt = about("The line; a snapshot goes up to one.")
+    at: datetime = about("When.")
+    gone: bool = about("Whether the record was found gone.")
+    revision: RecordRevision | None = to_one("RecordRevision", "revision_id", "The version that stood; null if hidden.")
+
+
 @shown(revisions.Record, "A mirrored record as it stands, of whatever kind. For auditors and administrators.")
 class MirrorRecord(Node):
     kind: MirrorKind = about("What it is.")
@@ -35,6 +49,14 @@ class MirrorRecord(Node):
         "Every version that was accepted.",
         keys=("id",),
         match=lambda c, keys: c.record_id == keys[0],
+    )
+    standings: list[Standing] = bounded(
+        "Standing",
+        ("id",),
+        lambda c, keys: c.record_id == keys[0],
+        ("no",),
+        100,
+        "Which of its versions stood from when on, the earliest first.",
     )
     issues: list[DataIssue] = bounded(
         "DataIssue",

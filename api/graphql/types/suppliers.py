@@ -83,6 +83,21 @@ class Contract(Node):
 
 
 @shown(
+    suppliers.ServiceOffering,
+    "A service as it is offered, with the contract behind it. For auditors, administrators, finance and plan "
+    "administrators.",
+)
+class ServiceOffering(Node):
+    name: str = about("The name.")
+    source: Source = about(SOURCE)
+    source_key: str = about(SOURCE_KEY)
+    gone_at: datetime | None = about(GONE)
+    service: Service | None = to_one("Service", "service_id", "The service.")
+    contract: Contract | None = to_one("Contract", "contract_id", "The contract behind it.")
+    vendor: Vendor | None = to_one("Vendor", "vendor_id", "The supplier.")
+
+
+@shown(
     suppliers.VendorSlaResult,
     "How a supplier met one agreement in one period. For auditors, administrators, finance and plan administrators.",
 )
@@ -105,4 +120,4 @@ class VendorSlaResult(Node):
     record: RecordType | None = to_one("MirrorRecord", "id", RECORD)
 
 
-__all__ = ["Contract", "SlaDefinition", "TaskSla", "Vendor", "VendorSlaResult"]
+__all__ = ["Contract", "ServiceOffering", "SlaDefinition", "TaskSla", "Vendor", "VendorSlaResult"]

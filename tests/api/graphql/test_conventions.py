@@ -23,7 +23,7 @@ INPUTS = {name: kind for name, kind in OURS.items() if isinstance(kind, GraphQLI
 CONNECTIONS = {name for name in OBJECTS if name.endswith("Connection")}
 PAGE = {"first": "Int", "after": "String", "last": "Int", "before": "String"}
 # Moments whose names are words of their own.
-MOMENTS = re.compile(r".+(At|AsOf|From|To)|since|hour")
+MOMENTS = re.compile(r".+(At|AsOf|From|To)|since|hour|at")
 DAYS = re.compile(r".+(On|Before|Date)")
 DEPRECATED = re.compile(r"Use `?[A-Z][A-Za-z]*\.[a-zA-Z]+`?\. Removed on \d{4}-(01|04|07|10)-01\.")
 VERBS = {"approve", "reject", "submit", "release", "open", "decide", "start"}

@@ -51,6 +51,8 @@ SHELVES: Mapping[str, Shelf] = {
     "slaDefinitions": Shelf("sourceKey", same(ALL, "P1"), "definition"),
     "vendors": Shelf("sourceKey", same(ALL, "acme"), "vendor"),
     "contracts": Shelf("sourceKey", same(SUPPLIERS, "CNT1"), "contract"),
+    "serviceOfferings": Shelf("sourceKey", same(SUPPLIERS, "OFF1"), "offering"),
+    "surveys": Shelf("name questions { highest }", same(PROVING, "After a ticket"), "survey"),
     "vendorSlaResults": Shelf("sourceKey", same(SUPPLIERS, "R1"), "result"),
     "mirrorRecords": Shelf("sourceKey", {"INC0000001": PROVING, "E1": AVA}),
     "snapshots": Shelf("name", same(PROVING, "close of October")),
@@ -154,7 +156,7 @@ async def test_an_administrator_sees_the_record_and_not_the_people(ask: Asking) 
                    agendaItems { elapsedSeconds meeting { board { name } } } }
         slas { hasBreached definition { name durationSeconds } }
         csatResponses { rating } stateChanges { field newValue }
-        record { kind revision { versionNo } issues { field fix } revisions(first: 5) { totalCount } } } } }"""
+        record { kind standings { no gone revision { sourceKey } } revision { versionNo } issues { field fix } revisions(first: 5) { totalCount } } } } }"""
     seen = {who: (await ask(who, query))["incidents"]["nodes"][0] for who in PROVING}
     assert seen["ivo"]["assignee"] is None
     assert seen["ivo"]["causedBy"]["approvals"] == [{"state": "APPROVED", "approver": None}]
@@ -165,6 +167,9 @@ async def test_an_administrator_sees_the_record_and_not_the_people(ask: Asking) 
             {"hasBreached": False, "definition": {"name": "P1 in 4 hours", "durationSeconds": "14400"}}
         ]
         assert each["causedBy"]["agendaItems"] == [{"elapsedSeconds": "120", "meeting": {"board": {"name": "Board"}}}]
+        assert [(line["gone"], line["revision"]["sourceKey"]) for line in each["record"]["standings"]] == [
+            (False, "r1")
+        ]
         assert each["record"]["issues"] == [{"field": "state", "fix": "map it"}]
         assert each["stateChanges"] == [{"field": "state", "newValue": "6"}]
 

@@ -21,7 +21,7 @@ from api.graphql.words import SENTENCES
 # Rows whose key is no uuid: they are read through lists and through what they hang on.
 WITHOUT_AN_ID = {
     "RecordRevision", "EvidenceRecord", "DataIssue", "SourceSystem", "FeedPosition", "Sweep", "Suspicion",
-    "WebhookRegistration", "ToolCalls", "RoleGrant", "ReportingLine", "AwardProposal", "PoolAllocation", "PayoutLine",
+    "WebhookRegistration", "Standing", "ToolCalls", "RoleGrant", "ReportingLine", "AwardProposal", "PoolAllocation", "PayoutLine",
     "PayoutAcknowledgement", "LedgerAccount", "LedgerPosting",
 }  # fmt: skip
 OURS = {name: kind for name, kind in CORE.type_map.items() if not name.startswith("__")}
