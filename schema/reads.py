@@ -8,7 +8,7 @@ costs more than a small answer. The viewer is told to the database with the tran
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -29,6 +29,15 @@ SETTINGS = {
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
 }
+
+LOST = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+)
 
 
 class Reads:
@@ -59,15 +68,33 @@ class Reads:
 
     @asynccontextmanager
     async def snapshot(self, viewer: Viewer) -> AsyncIterator[Any]:
-        """A connection inside a transaction for this viewer."""
+        """A connection inside a transaction for this viewer. Raises ConnectionError while the database is away."""
         pool = await self._opened()
-        async with pool.acquire() as connection:
-            await connection.execute(_begin(viewer))
-            try:
-                yield connection
-            finally:
+        connection = await self._begun(pool, viewer)
+        try:
+            yield connection
+        except LOST as lost:
+            raise ConnectionError("the database went away") from lost
+        finally:
+            with suppress(*LOST):
                 if not connection.is_closed():
                     await connection.execute("rollback")
+            await pool.release(connection)
+
+    async def _begun(self, pool: Any, viewer: Viewer) -> Any:
+        """A restart of the database leaves connections that are dead: the next one is tried, and then a new one."""
+        for _ in range(self._size + 1):
+            connection = await pool.acquire()
+            try:
+                await connection.execute(_begin(viewer))
+                return connection
+            except (*LOST, asyncpg.InternalClientError):  # the latter: a last word that came while nobody listened
+                connection.terminate()
+                await pool.release(connection)
+            except BaseException:
+                await pool.release(connection)
+                raise
+        raise ConnectionError("the database is away")
 
     async def close(self) -> None:
         if self._pool is not None:

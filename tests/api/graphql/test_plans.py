@@ -1,10 +1,12 @@
 """Plans: shared by everybody, made of no value, kept within bounds, and as exact as the Python that they replace."""
 
+import asyncio
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from graphql import get_operation_ast
 from graphql.execution.collect_fields import FieldDetails, collect_fields, collect_subfields
@@ -117,6 +119,21 @@ async def test_whoever_is_not_here_gets_no_answer_of_either_kind(ask: Asking) ->
         headers = {"authorization": f"Bearer {ask.token('nobody at all')}"}
         found = await ask.client.post("/graphql", headers=headers, json={"query": query})
         assert (found.status_code, found.json()["code"]) == (401, "UNAUTHENTICATED")
+
+
+async def test_reading_goes_on_when_the_database_has_cut_every_connection(house: House, ask: Asking) -> None:
+    query = "{ services(first: 1) { nodes { name } } }"
+    before = await asyncio.gather(*(ask("ana", query) for _ in range(8)))
+    admin = await asyncpg.connect(house.database_url)
+    try:
+        cut = await admin.fetchval(
+            """select count(pg_terminate_backend(pid)) from pg_stat_activity
+                where application_name = 'evenhand_app_reads' and datname = current_database()"""
+        )
+    finally:
+        await admin.close()
+    assert cut
+    assert await asyncio.gather(*(ask("ana", query) for _ in range(8))) == before
 
 
 @pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.graphql")), ids=lambda file: file.name)
