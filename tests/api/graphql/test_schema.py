@@ -21,8 +21,8 @@ from api.graphql.words import SENTENCES
 # Rows whose key is no uuid: they are read through lists and through what they hang on.
 WITHOUT_AN_ID = {
     "RecordRevision", "EvidenceRecord", "DataIssue", "SourceSystem", "FeedPosition", "Sweep", "Suspicion",
-    "WebhookRegistration", "Standing", "ToolCalls", "RoleGrant", "ReportingLine", "AwardProposal", "PoolAllocation", "PayoutLine",
-    "PayoutAcknowledgement", "LedgerAccount", "LedgerPosting",
+    "WebhookRegistration", "Standing", "ToolCalls", "RoleGrant", "ReportingLine", "AwardProposal", "PoolAllocation",
+    "PayoutLine", "PayoutAcknowledgement", "LedgerAccount", "LedgerPosting",
 }  # fmt: skip
 OURS = {name: kind for name, kind in CORE.type_map.items() if not name.startswith("__")}
 BUILT_IN = {"String", "Int", "Float", "Boolean", "ID"}
