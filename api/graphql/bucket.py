@@ -1,10 +1,11 @@
 """How much one person may ask: a leaky bucket of points for each (tenant, person), shared by all processes.
 
 Decides: 50,000 points and 500 back in a second, or what the settings say for this account. The bucket stands in the
-database (access.bucket) and runs by its clock. A process takes a lease of a hundredth of a bucket in one short
-transaction of its own, and pays what is asked from it; so cheap requests write nothing. Points are taken before the
-work and not given back, whatever becomes of it. A lease lives in memory: with a process that ends it is lost, and what
-a person may take beyond his bucket is at most one lease for each process. Points are those of price.py.
+database (access.bucket) and runs by its clock. A process takes a lease in one short transaction of its own, and pays
+what is asked from it: a hundredth of a bucket, so that cheap requests write nothing, or enough for four more of a dear
+one, up to a twentieth. Points are taken before the work and not given back, whatever becomes of it. A lease lives in
+memory: with a process that ends it is lost, and what a person may take beyond his bucket is at most one lease for each
+process. Points are those of price.py.
 Refuses: an operation that the bucket does not hold (THROTTLED), with the seconds after which it will.
 """
 
@@ -21,7 +22,8 @@ from api.settings import Budget, Settings
 from engine.refusal import Code, Refused
 from schema.store import DbRole, Store, Viewer
 
-LEASES = 100  # in a bucket
+LEASES, LEASES_OF_DEAR = 100, 20  # in a bucket
+AHEAD = 4  # operations like this one
 PURSES_MAX = 10_000
 TAKE = text("select taken, available from app.take_points(:wanted, :needed, :size, :restore)")
 
@@ -98,7 +100,8 @@ class Purse:
         self._hold(points, self.standing().currently_available)  # whoever is throttled does not ask the database
         budget, lease, self._lease = self._budget, self._lease, 0  # nobody else pays from it while we wait
         needed = max(0, points - lease)
-        asked = {"needed": needed, "wanted": needed + budget.points // LEASES}
+        ahead = max(budget.points // LEASES, min(AHEAD * points, budget.points // LEASES_OF_DEAR))
+        asked = {"needed": needed, "wanted": needed + ahead}
         asked |= {"size": budget.points, "restore": budget.per_second}
         taken = 0
         try:

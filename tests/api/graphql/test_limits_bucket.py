@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from api.graphql.bucket import LEASES, Buckets, Throttled
+from api.graphql.bucket import AHEAD, LEASES, LEASES_OF_DEAR, Buckets, Throttled
 from api.house import House
 from api.settings import Budget, Settings, read
 from engine.refusal import Code, Refused
@@ -65,6 +65,15 @@ async def test_cheap_requests_write_nothing_while_the_lease_lasts(store: Store, 
     assert SLOW.points - lease - 1 <= left.currently_available <= SLOW.points - lease + 5
 
 
+async def test_dear_requests_are_paid_for_some_at_a_time(store: Store, admin: asyncpg.Connection) -> None:
+    here, price = process(store), SLOW.points // LEASES  # as much as a lease of cheap ones
+    await here.purse(WHO).pay(price)
+    written = await admin.fetch("select *, xmin from access.bucket")
+    for _ in range(AHEAD):
+        await here.purse(WHO).pay(price)
+    assert await admin.fetch("select *, xmin from access.bucket") == written
+
+
 async def test_processes_share_one_bucket_and_a_restart_forgets_nothing(
     store: Store, admin: asyncpg.Connection
 ) -> None:
@@ -75,7 +84,7 @@ async def test_processes_share_one_bucket_and_a_restart_forgets_nothing(
     assert not await paid(process(store), 7_000)
     with pytest.raises(Throttled) as refused:
         await process(store).purse(WHO).pay(5_000)
-    missing = 5_000 - (SLOW.points - 19_000 - 2 * SLOW.points // LEASES)
+    missing = 5_000 - (SLOW.points - 19_000 - SLOW.points // LEASES_OF_DEAR)  # of the second there was no lease left
     assert refused.value.code is Code.THROTTLED
     assert missing - 20 <= refused.value.after_seconds <= missing
     assert await paid(process(store), 12_000, Viewer(UUID(int=2)))
@@ -87,7 +96,7 @@ async def test_processes_share_one_bucket_and_a_restart_forgets_nothing(
 async def test_many_at_once_never_take_more_than_there_is(store: Store) -> None:
     several = [process(store) for _ in range(4)]
     done = await asyncio.gather(*(paid(several[n % 4], 700) for n in range(60)))
-    assert (SLOW.points - 4 * SLOW.points // LEASES) // 700 <= sum(done) <= SLOW.points // 700
+    assert (SLOW.points - 4 * SLOW.points // LEASES_OF_DEAR) // 700 <= sum(done) <= SLOW.points // 700
 
 
 async def test_whoever_is_throttled_does_not_ask_the_database_again(store: Store) -> None:
