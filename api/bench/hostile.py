@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from api.bench.dashboards import asked, posted, serving
+from api.bench.dashboards import Connection, asked, posted, serving
 from api.bench.hostile_requests import Hostile, campaign
 from api.bench.reads_data import Size
 from api.bench.stage import say
@@ -75,7 +75,7 @@ async def _ask(port: int, token: str, found: Measured, *, warming: bool = False)
         connection = await asyncio.open_connection("127.0.0.1", port, limit=2**22)
         # Nothing is answered from memory: each round's documents are new to the server.
         status, body, milliseconds = await asked(connection, posted(token, _fresh(request.body), RESPONSE))
-        connection[1].close()
+        await _close(connection)
         if warming:
             continue
         found.requests.setdefault(request.name, []).append(milliseconds)
@@ -83,6 +83,12 @@ async def _ask(port: int, token: str, found: Measured, *, warming: bool = False)
         if not _right(request, status, body):
             found.wrong += 1
             say(f"{request.name}: {status} {body[:200].decode(errors='replace')}")
+
+
+async def _close(connection: Connection) -> None:
+    connection[1].close()
+    with contextlib.suppress(OSError):  # the other side was quicker
+        await connection[1].wait_closed()
 
 
 def _fresh(body: bytes) -> bytes:
@@ -101,10 +107,13 @@ def _right(request: Hostile, status: int, body: bytes) -> bool:
 async def _beating(port: int, beats: list[float]) -> Any:
     async def beat() -> None:
         connection = await asyncio.open_connection("127.0.0.1", port)
-        while True:
-            status, _, milliseconds = await asked(connection, LIVES)
-            beats.append(milliseconds if status == 200 else 1e9)
-            await asyncio.sleep(BEAT_SECONDS)
+        try:
+            while True:
+                status, _, milliseconds = await asked(connection, LIVES)
+                beats.append(milliseconds if status == 200 else 1e9)
+                await asyncio.sleep(BEAT_SECONDS)
+        finally:
+            await _close(connection)
 
     task = asyncio.create_task(beat())
     try:

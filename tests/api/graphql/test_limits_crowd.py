@@ -10,7 +10,9 @@ import pytest
 from api import identity
 from api.actions.audit import Log
 from api.app import create_app
+from api.bench import hostile
 from api.bench.dashboards import ask, expected, foreign
+from api.bench.hostile_requests import campaign
 from api.bench.reads_data import Size, fill, key
 from api.house import House
 from api.sealing import open_system_key
@@ -55,3 +57,17 @@ def test_the_judge_knows_a_foreign_row_from_a_missing_one() -> None:
     assert foreign(answer, 4, SIZE) > SIZE.people
     answer["people"]["nodes"].pop()
     assert foreign(answer, 3, SIZE) == 0
+
+
+async def test_the_bench_of_hostile_requests_knows_a_wrong_answer(firm: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = [each for each in campaign() if each.name in ("5 MB", "200 levels deep", "20 __typename")]
+    wrong = replace(few[0], name="not so", status=200)
+    monkeypatch.setattr(hostile, "campaign", lambda: [*few, wrong])
+    monkeypatch.setattr(hostile, "REST_SECONDS", 0.05)
+    token = identity.mint(firm.signer, key("person", 1), datetime.now(UTC))
+    async with served(create_app(firm), firm.settings):
+        found = await hostile._measured(firm.settings.port, token, rounds=1)
+    assert (len(few), found.answers, found.wrong) == (3, 4, 1)
+    assert set(found.requests) == {each.name for each in few} | {"not so"}
+    assert found.beats
+    assert found.beats_at_rest
