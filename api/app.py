@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from api import handover, refusals
+from api import exports, handover, refusals
 from api.edge import RAW_HEADERS, Edge
 from api.embed import page as embed
 from api.graphql import graphiql, streams_ws
@@ -51,6 +51,7 @@ def create_app(house: House, pace: Pace | None = None) -> Starlette:
             *graphiql.routes(house),
             *hooks,
             *handover.routes(house),
+            *exports.routes(house),
             *embed.routes(house),
             *scim.routes(house),
             *health(house),

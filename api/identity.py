@@ -33,6 +33,8 @@ from schema.store import DbRole, Store, Viewer
 ISSUER = "https://dev.invalid/evenhand"
 AUDIENCE = "evenhand"
 EMBED_AUDIENCE = "embed"
+EXPORT_AUDIENCE = "export"
+EXPORT_SECONDS = 900
 LEEWAY_SECONDS = 30
 SERVICE_SECONDS = 600
 SCOPES = ("scim:write",)
@@ -90,6 +92,12 @@ def embed_trust(signer: Signer) -> Trust:
     """What we accept below /embed/: our own tokens for one person, one resource, one page."""
     keys = _keys(signer, Purpose.EMBED, OKPKey)
     return Trust(ISSUER, EMBED_AUDIENCE, "Ed25519", ("embed+jwt",), 300, keys)
+
+
+def export_trust(signer: Signer) -> Trust:
+    """What we accept in the address of a file: our own word that this person may fetch this one."""
+    keys = _keys(signer, Purpose.EXPORT, OKPKey)
+    return Trust(ISSUER, EXPORT_AUDIENCE, "Ed25519", ("export+jwt",), EXPORT_SECONDS, keys)
 
 
 def mint(signer: Signer, person_id: UUID, now: datetime, lifetime_seconds: int = 3600) -> str:

@@ -17,6 +17,7 @@ from webhooks.gate import gate
 
 KEEP_ALIVE_SECONDS, MOST_CONCURRENT = 15, 400
 LAST_REQUESTS_SECONDS = 5
+MESSAGE_MAX_BYTES = 256 * 1024
 
 
 class Server(uvicorn.Server):
@@ -39,6 +40,8 @@ def server_of(app: Starlette, settings: Settings) -> Server:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=LAST_REQUESTS_SECONDS,
         limit_concurrency=MOST_CONCURRENT,
+        ws_max_size=MESSAGE_MAX_BYTES,
+        ws_per_message_deflate=False,  # a connection that waits for a change holds no window of 64 KiB
     )
     return Server(config)
 

@@ -1,4 +1,4 @@
-"""The jobs that nobody waits for: read the tools, drain the inbox, score what changed, sequence the log, write back.
+"""The jobs that nobody waits for: read the tools, drain the inbox, score, sequence the log, write back, export.
 
 Each job is safe to repeat and to be cut off anywhere: what was committed is found again. Readers of the two tools run
 side by side with the drain, so that pages are mirrored while the next ones are fetched.
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from api import memory, rhythm
+from api import exports, memory, rhythm
 from api.actions import runs, writebacks
 from api.feeds import drain_all, poll_all
 from api.house import House
@@ -23,7 +23,7 @@ from connectors.source import SourceRefused, SourceUnavailable
 from engine.refusal import Code, Refused
 
 LOG = logging.getLogger("evenhand.worker")
-DRAIN_EVERY_SECONDS, SCORE_EVERY_SECONDS = 0.5, 15
+DRAIN_EVERY_SECONDS, SCORE_EVERY_SECONDS, EXPORT_EVERY_SECONDS = 0.5, 15, 2
 TURN_EVERY_SECONDS, TEND_EVERY_SECONDS = 5, 300  # how often it is asked what contracts say is due
 
 
@@ -62,6 +62,7 @@ async def round_of_work(house: House) -> None:
     await poll_all(house)
     await rhythm.tend(house)
     await score(house)
+    await exports.work(house)
 
 
 async def score(house: House) -> None:
@@ -85,6 +86,7 @@ async def go_on(house: House) -> None:
         every(SCORE_EVERY_SECONDS, lambda: score(house)),
         every(TURN_EVERY_SECONDS, lambda: rhythm.turn(house, known)),
         every(TEND_EVERY_SECONDS, lambda: rhythm.tend(house)),
+        every(EXPORT_EVERY_SECONDS, lambda: exports.work(house)),
     )
 
 

@@ -4,7 +4,7 @@ import strawberry
 from graphql import GraphQLInputObjectType, GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 
-from api.graphql.mutations import Mutation
+from api.graphql.mutations_exports import Mutation
 from api.graphql.root import Query
 from api.graphql.scalars import SCALARS
 from api.graphql.subscriptions import Subscription

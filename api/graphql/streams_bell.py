@@ -43,7 +43,6 @@ class Bell:
         self._rung: Counter[Key] = Counter()
         self._waiting: dict[asyncio.Future[None], Key] = {}
         self._task: asyncio.Task[None] | None = None
-        self.heard = 0  # how often it began to hear, for whoever wants to know that it does
 
     def rung(self, tenant: UUID, kind: str) -> int:
         """Ask this before reading, and give it to `wait` afterwards: what rang in between is not slept through."""
@@ -88,12 +87,15 @@ class Bell:
             self._url, timeout=CONNECT_SECONDS, command_timeout=self._hearing.answer_seconds, server_settings=settings
         )
         try:
+            cut = asyncio.Event()
+            connection.add_termination_listener(lambda _: cut.set())
             await connection.add_listener(CHANNEL, self._notified)
-            self.heard += 1
             self._ring(EVERYBODY)
-            while not connection.is_closed():
-                await asyncio.sleep(self._hearing.alive_seconds)
-                await connection.execute("select 1")
+            while not cut.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(cut.wait(), self._hearing.alive_seconds)
+                if not cut.is_set():
+                    await connection.execute("select 1")
         finally:
             connection.terminate()
 

@@ -15,14 +15,18 @@ from sqlalchemy import RowMapping
 from strawberry.types import Info
 
 from api.graphql import arguments as given
-from api.graphql.binding import TYPES
+from api.graphql.binding import TYPES, by_key
 from api.graphql.context import Context
 from api.graphql.narrowing import wanted
 from api.graphql.streams_watch import Watch, encoded
 from api.graphql.types.changes import AwardChange, PayoutBatchChange, ScoreChange
-from engine.feed_words import ChangeKind, ScoreChangeReason
+from api.graphql.types.exports import BulkExport
+from api.ids import parsed
+from engine.feed_words import BulkState, ChangeKind, ScoreChangeReason
+from engine.refusal import Code, Refused
 from engine.words import AwardState, PayFileState
 
+UNDER_WAY = (BulkState.QUEUED.value, BulkState.RUNNING.value)
 AFTER = "Go on behind this cursor, as after a connection that was lost; from now on when left out."
 After = Annotated[str | None, strawberry.argument(description=AFTER)]
 # kind -> the type of the row, and the event of a change
@@ -34,7 +38,12 @@ SOURCES: dict[ChangeKind, tuple[str, Any]] = {
         lambda row, **at: PayoutBatchChange(state=PayFileState(row["reason"]), **at),
     ),
 }
-TARGETS = {ScoreChange: "Score", AwardChange: "Award", PayoutBatchChange: "PayoutBatch"}
+TARGETS = {
+    ScoreChange: "Score",
+    AwardChange: "Award",
+    PayoutBatchChange: "PayoutBatch",
+    BulkExport: "BulkExport",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,7 @@ def _place(kind: ChangeKind, row: RowMapping) -> dict[str, Any]:
 
 def target_of(event: Any) -> tuple[str, UUID]:
     """The type and key of the row that an event is about."""
-    return TARGETS[type(event)], event.row_id
+    return TARGETS[type(event)], event.id if isinstance(event, BulkExport) else event.row_id
 
 
 def followed(description: str) -> Callable[[Callable[..., Any]], Any]:
@@ -78,7 +87,7 @@ def _which(about: str) -> Any:
 
 @strawberry.type(description="Everything that can be followed as it happens.")
 class Subscription:
-    @followed("Scores that a newer run finds to be different, or for the first time.")
+    @followed("Scores that a newer run finds to be different, or for the first time; who sees them, see `scores`.")
     async def score_changed(
         self,
         info: Watched,
@@ -88,7 +97,7 @@ class Subscription:
         async for each in _changes(info, ChangeKind.SCORE, filter, after):
             yield each
 
-    @followed("Awards that are submitted, decided, handed over or paid.")
+    @followed("Awards that are submitted, decided, handed over or paid; who sees them, see `awards`.")
     async def award_changed(
         self,
         info: Watched,
@@ -98,7 +107,7 @@ class Subscription:
         async for each in _changes(info, ChangeKind.AWARD, filter, after):
             yield each
 
-    @followed("Payout files that are made, released, fetched, answered or paid.")
+    @followed("Payout files that are made, released, fetched, answered or paid; for HR, finance, payroll and auditors.")
     async def payout_batch_changed(
         self,
         info: Watched,
@@ -107,3 +116,25 @@ class Subscription:
     ) -> AsyncGenerator[PayoutBatchChange, None]:
         async for each in _changes(info, ChangeKind.PAYOUT_BATCH, filter, after):
             yield each
+
+    @followed(
+        "An export as it goes on: now, whenever more was read, and its end; for its requester and auditors."
+    )
+    async def bulk_export_changed(
+        self, info: Watched, id: Annotated[strawberry.ID, strawberry.argument(description="Which export.")]
+    ) -> AsyncGenerator[BulkExport, None]:
+        watch, found = info.context.watch, parsed(id)
+        assert watch is not None  # noqa: S101 - only streams.py subscribes, and it watches
+        last: tuple[str, int] | None = None
+        while last is None or last[0] in UNDER_WAY:
+            rung = watch.bell.rung(watch.viewer.tenant_id, "EXPORT")
+            async with watch.reading() as reading:
+                key = found[1] if found and found[0] == "BulkExport" else None
+                export = await by_key(reading, "BulkExport", key)
+            if export is None:
+                raise Refused(Code.NOT_FOUND, "There is no such export.", "Take its id from startBulkExport.", ("id",))
+            if last != (export.state, export.rows):
+                last = (export.state, export.rows)
+                yield export
+            if last[0] in UNDER_WAY:
+                await watch.wait("EXPORT", rung)

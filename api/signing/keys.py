@@ -40,6 +40,7 @@ class Purpose(StrEnum):
     PAYOUT_JWS = "payout-jws"
     HTTP = "http"
     EMBED = "embed"
+    EXPORT = "export"
     ISSUER = "issuer"
 
 
@@ -51,6 +52,7 @@ ALGORITHMS: Mapping[Purpose, Algorithm] = {
     Purpose.PAYOUT_JWS: Algorithm.ED25519,
     Purpose.HTTP: Algorithm.ED25519,
     Purpose.EMBED: Algorithm.ED25519,
+    Purpose.EXPORT: Algorithm.ED25519,
     Purpose.ISSUER: Algorithm.ES256,
 }
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index
 from sqlmodel import Field, SQLModel
 
 from engine.feed_words import BulkState
@@ -20,14 +20,12 @@ class Export(SQLModel, table=True):
     __table_args__ = (
         words("state", BulkState),
         CheckConstraint("rows >= 0 and bytes >= 0 and attempt >= 0", name="progress_positive"),
-        UniqueConstraint("tenant_id", "person_id", "idempotency_key", name="export_once"),
         Index("export_state", "tenant_id", "state", "asked_at", "id"),
         SCHEMA,
     )
     tenant_id: UUID = Field(primary_key=True)
     id: UUID = Field(primary_key=True)
     person_id: UUID
-    idempotency_key: str
     document: str
     variables: dict[str, Any] = json()
     purpose: str
@@ -42,4 +40,4 @@ class Export(SQLModel, table=True):
     leased_until: datetime | None = maybe_instant()
     asked_at: datetime = instant()
     finished_at: datetime | None = maybe_instant()
-    kept_until: datetime | None = maybe_instant()
+    file_ends_at: datetime | None = maybe_instant()

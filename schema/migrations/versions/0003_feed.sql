@@ -20,7 +20,6 @@ create table feed.export (
   tenant_id UUID not null,
   id UUID not null,
   person_id UUID not null,
-  idempotency_key varchar not null,
   document varchar not null,
   variables JSONB not null,
   purpose varchar not null,
@@ -35,11 +34,10 @@ create table feed.export (
   leased_until TIMESTAMP WITH TIME ZONE,
   asked_at TIMESTAMP WITH TIME ZONE not null,
   finished_at TIMESTAMP WITH TIME ZONE,
-  kept_until TIMESTAMP WITH TIME ZONE,
+  file_ends_at TIMESTAMP WITH TIME ZONE,
   PRIMARY KEY (tenant_id, id),
   CONSTRAINT state_word CHECK (state in ('QUEUED', 'RUNNING', 'READY', 'FAILED', 'CANCELLED', 'EXPIRED')),
-  CONSTRAINT progress_positive CHECK (rows >= 0 and bytes >= 0 and attempt >= 0),
-  CONSTRAINT export_once UNIQUE (tenant_id, person_id, idempotency_key)
+  CONSTRAINT progress_positive CHECK (rows >= 0 and bytes >= 0 and attempt >= 0)
 );
 create index export_state on feed.export (tenant_id, state, asked_at, id);
 

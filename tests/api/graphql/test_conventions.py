@@ -26,7 +26,7 @@ PAGE = {"first": "Int", "after": "String", "last": "Int", "before": "String"}
 MOMENTS = re.compile(r".+(At|AsOf|From|To)|since|hour|at")
 DAYS = re.compile(r".+(On|Before|Date)")
 DEPRECATED = re.compile(r"Use `?[A-Z][A-Za-z]*\.[a-zA-Z]+`?\. Removed on \d{4}-(01|04|07|10)-01\.")
-VERBS = {"approve", "reject", "submit", "release", "open", "decide", "start"}
+VERBS = {"cancel", "approve", "reject", "submit", "release", "open", "decide", "start"}
 # One payload for two acts that end in the same thing.
 SHARED_PAYLOADS = {"approveAward": "AwardPayload", "rejectAward": "AwardPayload"}
 MUTATIONS = dict(CORE.mutation_type.fields) if CORE.mutation_type else {}
