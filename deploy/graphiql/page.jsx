@@ -2,7 +2,7 @@
 import 'graphiql/style.css';
 import './page.css';
 import { GraphiQL } from 'graphiql';
-import { buildClientSchema, getIntrospectionQuery, getOperationAST } from 'graphql';
+import { buildClientSchema, getIntrospectionQuery, getOperationAST, parse } from 'graphql';
 import { useEffect, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 
@@ -66,10 +66,16 @@ function follow(token, body) {
   };
 }
 
-function fetcher(token, body, { documentAST }) {
-  const operation = documentAST && getOperationAST(documentAST, body.operationName);
-  return operation?.operation === 'subscription' ? follow(token, body) : send(token, body);
+// GraphiQL knows the document only a moment after it was typed, so it is read here.
+function kindOf({ query, operationName }) {
+  try {
+    return getOperationAST(parse(query), operationName)?.operation;
+  } catch {
+    return undefined; // the server says better what is wrong with it
+  }
 }
+
+const fetcher = (token) => (body) => (kindOf(body) === 'subscription' ? follow : send)(token, body);
 
 async function schemaFor(token) {
   const query = getIntrospectionQuery({ inputValueDeprecation: true, oneOf: true });
@@ -130,7 +136,7 @@ function Page() {
         <output id="said" aria-live="polite">{said}</output>
       </header>
       <GraphiQL
-        fetcher={(body, about) => fetcher(token, body, about ?? {})}
+        fetcher={fetcher(token)}
         schema={schema}
         query={query}
         onEditQuery={setQuery}

@@ -1,4 +1,5 @@
-// Finance: lists the awards that wait, approves the first one, and shows how a second approval of the same is refused.
+// Finance: lists the awards that wait and approves the first one; then shows what happens when the same is sent once more,
+// and when somebody decides again what was decided.
 //
 //     EVENHAND_URL=https://evenhand.example.com EVENHAND_TOKEN=... node awards.ts
 //
@@ -36,8 +37,7 @@ const client = new Client({
   fetchOptions: () => ({ headers: { authorization: `Bearer ${process.env.EVENHAND_TOKEN}` } }),
 });
 
-async function approve(award: Award): Promise<Approved['approveAward']> {
-  const key = crypto.randomUUID(); // the same key again, say after a lost answer, does nothing and answers the same
+async function approve(award: Award, key: string): Promise<Approved['approveAward']> {
   const { data, error } = await client.mutation(APPROVE, { key, id: award.id, version: award.version });
   // `error` is about the request: no token (401), too much at once (429), a defect. Each has a requestId to report.
   if (!data) throw error;
@@ -47,6 +47,8 @@ async function approve(award: Award): Promise<Approved['approveAward']> {
 const { data, error } = await client.query(WAITING, { first: 50 });
 if (!data) throw error;
 const [first] = data.awards.nodes;
-const done = await approve(first);
-const again = await approve(first); // it waits no more: an expected no is data, in userErrors
-console.log(JSON.stringify({ waiting: data.awards, done, again }));
+const key = crypto.randomUUID(); // one for each thing that is meant, however often it has to be sent
+const done = await approve(first, key);
+const same = await approve(first, key); // as after an answer that got lost: nothing happens twice
+const again = await approve(first, crypto.randomUUID()); // it waits no more: an expected no is data, in userErrors
+console.log(JSON.stringify({ waiting: data.awards, done, same, again }));

@@ -121,6 +121,7 @@ async def test_the_urql_client_approves_an_award_once(place: tuple[House, Asking
     assert found["waiting"]["nodes"][0]["amounts"] == {"earned": {"amount": "2000.00", "currency": "EUR"}}
     assert found["done"]["userErrors"] == []
     assert found["done"]["award"]["state"] == "APPROVED"
+    assert found["same"] == found["done"], "the key is known"
     assert found["again"]["award"] is None
     assert [each["code"] for each in found["again"]["userErrors"]] == ["NOT_FOUND"], "it waits no more"
     after: Any = await ask("finn", "{ awards(first: 50, filter: {state: [SUBMITTED]}) { nodes { id } } }")

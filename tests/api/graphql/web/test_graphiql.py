@@ -1,9 +1,10 @@
 """GraphiQL: there only when the schema may be asked for, all of it from here, its token nowhere but in the page."""
 
+import asyncio
 import json
 import re
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -16,8 +17,9 @@ from api.graphql import graphiql
 from api.graphql.graphiql import EXAMPLES, PAGES, examples
 from api.house import House
 from engine.words import Role
+from schema.embedded import Server
 from tests.api.browser import CHROMIUM, Browser, browser
-from tests.api.conftest import Asking, asking
+from tests.api.conftest import Asking, asking, small
 from tests.api.listening import free_port, served
 
 # Somebody of each role in the small house.
@@ -139,3 +141,53 @@ async def test_a_developer_runs_an_example_with_a_token(house: House, ask: Askin
             "/graphiql", "/graphiql/graphiql.js", "/graphiql/graphiql.css", "/graphiql/examples.json", "/graphql"
         }  # fmt: skip
         assert {query for _, query in seen} == {""}
+
+
+FOLLOW = "subscription { awardChanged(filter: {}) { award { awardRef state } } }"
+OPEN = "{ awards(first: 9, filter: {state: [SUBMITTED]}) { nodes { id awardRef version } } }"
+APPROVE = """mutation ($id: ID!, $version: Int!) {
+    approveAward(input: {idempotencyKey: $id, awardId: $id, expectedVersion: $version}) { userErrors { code } } }"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+async def test_a_developer_follows_awards_until_he_stops(
+    postgres: Server, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("followed")
+    following: list[bool] = []
+    async with small(postgres, template, folder / "keys", folder.name) as house, asking(house) as ask:
+        app = create_app(house)
+
+        async def watched(scope: Any, receive: Any, send: Any) -> None:
+            events = dict(scope.get("headers", ())).get(b"accept") == b"text/event-stream"
+            if events:
+                following.append(True)
+            try:
+                await app(scope, receive, send)
+            finally:
+                if events:
+                    following.append(False)
+
+        port = free_port()
+        async with served(watched, port), browser(folder / "chromium") as chromium:
+            await chromium.open(f"http://127.0.0.1:{port}/graphiql")
+            await type_into(chromium, "#token", ask.token("finn"), "input")
+            assert await chromium.until("page", "document.querySelector('#said').textContent.includes('schema')")
+            typed = f"document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror.setValue({FOLLOW!r})"
+            assert await chromium.until("page", f"{typed} || true")
+            press = "document.querySelector('.graphiql-execute-button').click() || true"
+            assert await chromium.until("page", press)
+            await soon(lambda: following == [True])
+            await asyncio.sleep(1)
+            for award in (await ask("finn", OPEN))["awards"]["nodes"][:2]:  # type: ignore[index]
+                await ask("finn", APPROVE, id=award["id"], version=award["version"])
+                shown = f"{SHOWN}.includes('{award['awardRef']}') && {SHOWN}.includes('APPROVED')"
+                assert await chromium.until("page", shown), chromium.complaints
+            assert await chromium.until("page", press)
+            await soon(lambda: following == [True, False])
+
+
+async def soon(happened: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not happened():
+            await asyncio.sleep(0.1)
