@@ -20,6 +20,7 @@ from api.graphql.registry import Registry
 from api.graphql.streams import Streams
 from api.graphql.turns import Turns
 from api.house import House
+from api.verified import Verified
 from engine.refusal import Code, Refused
 
 METHODS = ("GET", "HEAD", "POST")
@@ -28,7 +29,7 @@ TOGETHER_MAX = 4  # one less than the pool of the store: the rest of the house r
 
 
 def route(house: House, streams: Streams) -> Route:
-    trust = identity.access_trust(house.signer)
+    tokens = Verified(identity.access_trust(house.signer))
     turns, documents = Turns(TOGETHER_MAX), Registry(house.store)
 
     async def endpoint(request: Request) -> Response:
@@ -36,7 +37,7 @@ def route(house: House, streams: Streams) -> Route:
             no = Refused(Code.METHOD_NOT_ALLOWED, "GraphQL is asked by POST or GET.", "Send the operation by POST.")
             return refusals.answer(no, request_id_of(request), media.ALLOW)
         token = identity.bearer(request.scope["headers"])
-        claims = identity.verify(token, trust, house.clock())
+        claims = tokens.claims(token, house.clock())
         if streams_sse.wanted(request):
             return streams_sse.Events(streams, token, await form.read(request), request_id_of(request))
         kind = media.accepted(",".join(request.headers.getlist("accept")))

@@ -29,8 +29,18 @@ create or replace function app.fraction_text(num bigint, den bigint) returns tex
 create or replace function app.null_violation(place text) returns text stable language plpgsql as
   $$ begin raise exception 'null at %', place using errcode = 'GQ001'; end $$;
 
-revoke execute on function app.global_id(text, uuid), app.cursor(text), app.first_of(text[]), app.amount(bigint, text),
-  app.fraction_text(bigint, bigint), app.null_violation(text) from public;
+-- Tell the viewer, for this transaction, and say whether he is somebody who is here.
+create or replace function app.enter(tenant text, person text, request text) returns boolean volatile language plpgsql
+  as $$
+begin
+  perform set_config('app.tenant_id', tenant, true), set_config('app.person_id', person, true),
+          set_config('app.request_id', request, true);
+  return app.member();
+end $$;
+
+revoke execute on function app.enter(text, text, text), app.global_id(text, uuid), app.cursor(text),
+  app.first_of(text[]), app.amount(bigint, text), app.fraction_text(bigint, bigint), app.null_violation(text) from public;
+grant execute on function app.enter(text, text, text) to evenhand_app;
 grant execute on function app.global_id(text, uuid), app.cursor(text), app.first_of(text[]), app.amount(bigint, text),
   app.fraction_text(bigint, bigint), app.null_violation(text) to evenhand_app, evenhand_worker;
 

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from graphql import FieldNode, GraphQLField
 from graphql.execution.values import VariableValues
 from sqlalchemy import BindParameter, bindparam
 from sqlalchemy.types import TypeEngine
-from strawberry.schema import Schema
 
-from api.graphql.planner.select import arguments
+from api.graphql.planner.given import Given
 
 
 class Unplannable(Exception):
@@ -41,10 +39,12 @@ Reader = Callable[[dict[str, Any]], Read]
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    field: GraphQLField
-    node: FieldNode
+    """`given` says how its arguments come from the variables of a request; None: what was read once stays."""
+
     read: Reader
+    given: Given | None
     form: Any
+    stays: Read | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,9 @@ def recipe(name: str, constants: dict[str, Any]) -> Recipe:
     return Constant(found.value if isinstance(found, Enum) else found)
 
 
-def values(
-    schema: Schema, sites: Sequence[Site], recipes: Sequence[Recipe], variables: VariableValues
-) -> tuple[Any, ...]:
+def values(sites: Sequence[Site], recipes: Sequence[Recipe], variables: VariableValues) -> tuple[Any, ...]:
     """The parameters of one request, in the order of the statement."""
-    read = [each.read(arguments(schema, each.field, each.node, variables)) for each in sites]
+    read = [each.read(each.given(variables)) if each.given else each.stays or Read(None, ()) for each in sites]
     if any(now.form != site.form for now, site in zip(read, sites, strict=True)):
         raise Unplannable("shape")
     return tuple(each.value if isinstance(each, Constant) else read[each[0]].values[each[1]] for each in recipes)

@@ -14,7 +14,7 @@ from typing import Any
 
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode
 from graphql.execution.values import VariableValues
-from sqlalchemy import Label, func, literal_column, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.exc import ArgumentError
 from strawberry.schema import Schema
@@ -33,14 +33,17 @@ SHAPES_MAX = 64
 AD_HOC_MAX = 500
 _log = logging.getLogger("evenhand.graphql")
 DIALECT = dialect()  # type: ignore[no-untyped-call]
-KNOWN: Label[Any] = literal_column("(select app.member())").label("known")
+# Beside its own parameters a statement takes those of the viewer. A select list is worked out when there is a row, so
+# nothing is read before the viewer is told; were it, nobody would be there to see a row.
+ENTERED = "{statement} FROM app.enter(${tenant}, ${person}, ${request}) AS known WHERE known"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`keys` are the response keys of the root fields, quoted and with their colon.
 
-    The statement answers whether the viewer is known, and one text for each key, as bytes.
+    The statement answers one text for each key, as bytes; no row where nobody knows the viewer. Its last parameters are
+    the viewer's.
     """
 
     keys: tuple[bytes, ...]
@@ -91,7 +94,7 @@ class Planner:
                 self._keep(known, key)
             if isinstance(found, Unplannable):
                 raise found
-            return found, values(self.schema, found.sites, found.recipes, variables)
+            return found, values(found.sites, found.recipes, variables)
         except (GraphQLError, Refused):
             raise Unplannable("arguments") from None
 
@@ -128,8 +131,9 @@ def _column(writing: Writing, details: Any) -> Any:
 
 
 def compiled(keys: tuple[str, ...], columns: Sequence[Any], writing: Writing) -> Plan:
-    made = select(KNOWN, *columns).compile(dialect=DIALECT)
+    made = select(*columns).compile(dialect=DIALECT)
     recipes = tuple(recipe(name, made.params) for name in made.positiontup or ())
-    return Plan(
-        tuple(f'"{key}":'.encode() for key in keys), str(made), recipes, tuple(writing.sites), tuple(writing.fragments)
-    )
+    own = len(recipes)
+    sql = ENTERED.format(statement=made, tenant=own + 1, person=own + 2, request=own + 3)
+    names = tuple(f'"{key}":'.encode() for key in keys)
+    return Plan(names, sql, recipes, tuple(writing.sites), tuple(writing.fragments))

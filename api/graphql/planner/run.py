@@ -15,7 +15,7 @@ from api import identity
 from api.graphql.planner.bind import Unplannable
 from api.graphql.planner.plan import Plan
 from api.graphql.tags import Tagging, areas
-from schema.reads import Reads
+from schema.reads import Reads, told
 from schema.viewer import Viewer
 
 NULL_VIOLATION = "GQ001"
@@ -42,13 +42,15 @@ async def run(
     """The answer of a plan. Raises Unplannable where the standard execution must answer."""
     tag = ""
     try:
-        async with reads.snapshot(viewer) as connection:
-            if tagging is not None:
-                tag = tagging.tag(*await connection.fetchrow(STANDING, areas(plan.sql)))
+        if tagging is None:
+            found = await reads.row(viewer, plan.sql, parameters)
+        else:
+            async with reads.snapshot(viewer) as snapshot:
+                tag = tagging.tag(*await snapshot.row(STANDING, [areas(plan.sql)]))
                 if tagging.held(tag):
                     return Ran(None, tag)
                 await tagging.miss()
-            known, *found = await connection.fetchrow(plan.sql, *parameters)
+                found = await snapshot.row(plan.sql, [*parameters, *told(viewer)])
     except (asyncpg.PostgresError, asyncpg.DataError) as wrong:
         state = getattr(wrong, "sqlstate", None) or DATA_EXCEPTION
         if state == NULL_VIOLATION or state.startswith(DATA_EXCEPTION):
@@ -57,7 +59,7 @@ async def run(
             _log.error("defect in a planned statement: %s", state)
             raise Unplannable("defect") from None
         raise
-    if not known:
+    if found is None:
         raise identity.unauthenticated()
     return Ran(joined(plan.keys, found), tag)
 

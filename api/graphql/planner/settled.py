@@ -82,7 +82,7 @@ def _fragment(writing: Writing, relation: relations.Some, asked: Asked) -> Fragm
     body = WRITERS[relations.Some](alone, relation, Row(source), asked)
     made = select(source.c.id, body.label("body")).compile(dialect=DIALECT)
     recipes = [recipe(name, made.params) for name in made.positiontup or ()]
-    given = values(writing.schema, alone.sites, recipes, writing.selection.variables)
+    given = values(alone.sites, recipes, writing.selection.variables)
     if not all(isinstance(each, int | str) for each in given):
         raise Unplannable("defect")
     sql = f"{made} where t0.id = any(${len(given) + 1}::uuid[])"

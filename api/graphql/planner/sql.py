@@ -23,6 +23,7 @@ from api.graphql import relations
 from api.graphql.binding import TYPES, Bound, Node
 from api.graphql.planner.bind import Read, Reader, Site, Unplannable, parameter
 from api.graphql.planner.catalogue import Catalogue, Leaf
+from api.graphql.planner.given import given
 from api.graphql.planner.select import Chosen, Selection
 from api.graphql.writing import literal, quoted, string
 from api.ids import parsed
@@ -112,7 +113,8 @@ class Writing:
     def site(self, asked: "Asked", reader: Reader) -> tuple[int, Read]:
         """Read the arguments now, and remember how, for every later request of this shape."""
         read = reader(self.selection.arguments(asked.field, asked.node))
-        self.sites.append(Site(asked.field, asked.node, reader, read.form))
+        how = given(self.schema, asked.field, asked.node, self.selection.variables)
+        self.sites.append(Site(reader, how, read.form, None if how else read))
         return len(self.sites) - 1, read
 
     def relation(self) -> None:
