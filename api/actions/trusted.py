@@ -1,4 +1,4 @@
-"""Registering the documents that clients may ask for by their hash, and retiring them: audited, by an ITSM administrator.
+"""Registering the documents that clients may ask for by their hash, and retiring them: audited, by ITSM administrators.
 
 The text is kept byte for byte: its hash is its id. Registering the same text again changes nothing, and brings a
 retired one back. That a text can be answered is checked before (api/graphql/checking.py).
