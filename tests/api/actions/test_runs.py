@@ -48,7 +48,7 @@ RESULTS = ("score.run", "score.kpi_value", "score.kpi_lineage", "score.score", "
 APPEND_ONLY = {
     *RESULTS, "mirror.revision", "mirror.standing", "mirror.snapshot", "score.plan_version", "score.cycle",
     "pay.award_amount", "pay.file_part", "pay.ack", "ledger.account",
-    "ledger.journal", "ledger.posting", "audit.seq", "audit.tree_head", "audit.note_line",
+    "ledger.journal", "ledger.posting", "audit.seq", "audit.tree_head", "audit.note_line", "feed.change",
 }  # fmt: skip
 
 
