@@ -157,6 +157,7 @@ class TaskSla(Mirrored, table=True):
         words("sla_type", SlaType),
         words("target", SlaTarget),
         Index("task_sla_task", "tenant_id", "task_id"),
+        Index("task_sla_breached", "tenant_id", "has_breached", "id"),
         SCHEMA,
     )
     task_id: UUID | None = None

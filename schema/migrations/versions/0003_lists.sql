@@ -15,6 +15,7 @@ create index vendor_name on mirror.vendor (tenant_id, name, id);
 create index sla_definition_name on mirror.sla_definition (tenant_id, name, id);
 create index team_membership_person on mirror.team_membership (tenant_id, person_id);
 create index incident_number on mirror.incident (tenant_id, number, id);
+create index task_sla_breached on mirror.task_sla (tenant_id, has_breached, id);
 create index change_number on mirror.change (tenant_id, number, id);
 create index problem_number on mirror.problem (tenant_id, number, id);
 create index contract_number on mirror.contract (tenant_id, number, id);
