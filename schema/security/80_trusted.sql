@@ -24,13 +24,16 @@ begin
   return null;
 end $$;
 
+-- A database that was restored counts from an older number on, and policies that were laid anew may show something else:
+-- so the start of the server and the digest of these files belong to it.
 create or replace function app.data_versions(areas text[]) returns text stable security definer
   set search_path = pg_temp language sql as
-  $$ select string_agg(a.area || ':' ||
+  $$ select concat(extract(epoch from pg_postmaster_start_time()), ' ', (select digest from ops.security_digest), ' ',
+            string_agg(a.area || ':' ||
               (select coalesce(sum(v.changes), 0) from ops.data_version v
                 where v.tenant_id = app.tenant() and v.area = a.area) +
               (select count(*) from ops.data_change c where c.tenant_id = app.tenant() and c.area = a.area),
-              ' ' order by a.area)
+              ' ' order by a.area))
        from unnest(areas) a (area) $$;
 
 create or replace function app.fold_data_changes() returns void volatile security definer
@@ -45,17 +48,19 @@ declare
   name text;
 begin
   foreach name in array array[
-    'access.reporting_closure', 'access.role_grant', 'access.role_request', 'audit.entry', 'ledger.account',
-    'ledger.journal', 'ledger.posting', 'mirror.account', 'mirror.budget', 'mirror.cab_agenda_item',
-    'mirror.cab_board', 'mirror.cab_meeting', 'mirror.change', 'mirror.change_approval', 'mirror.contract',
-    'mirror.csat_response', 'mirror.data_issue', 'mirror.employment', 'mirror.group_approval',
-    'mirror.incident', 'mirror.payroll_result', 'mirror.person', 'mirror.problem', 'mirror.record',
-    'mirror.revision', 'mirror.service', 'mirror.sla_definition', 'mirror.snapshot', 'mirror.state_change',
-    'mirror.task_sla', 'mirror.team', 'mirror.team_membership', 'mirror.vendor', 'mirror.vendor_sla_result',
-    'ops.call', 'ops.connection', 'ops.document', 'ops.file_drop', 'ops.outbox', 'ops.registration',
-    'ops.suspicion', 'ops.sweep', 'ops.watermark', 'pay.ack', 'pay.award', 'pay.award_amount',
-    'pay.award_proposal', 'pay.file', 'pay.line', 'pay.pool_allocation', 'score.attribution_split',
-    'score.cycle', 'score.kpi_lineage', 'score.kpi_value', 'score.plan_version', 'score.run', 'score.score'] loop
+    'access.reporting_closure', 'access.role_grant', 'access.role_request', 'audit.entry', 'feed.export',
+    'ledger.account', 'ledger.journal', 'ledger.posting', 'mirror.account', 'mirror.budget',
+    'mirror.cab_agenda_item', 'mirror.cab_board', 'mirror.cab_meeting', 'mirror.change',
+    'mirror.change_approval', 'mirror.contract', 'mirror.csat_response', 'mirror.data_issue',
+    'mirror.employment', 'mirror.group_approval', 'mirror.incident', 'mirror.payroll_result', 'mirror.person',
+    'mirror.problem', 'mirror.record', 'mirror.revision', 'mirror.service', 'mirror.service_offering',
+    'mirror.sla_definition', 'mirror.snapshot', 'mirror.standing', 'mirror.state_change', 'mirror.survey',
+    'mirror.survey_question', 'mirror.task_sla', 'mirror.team', 'mirror.team_membership', 'mirror.vendor',
+    'mirror.vendor_sla_result', 'ops.call', 'ops.connection', 'ops.document', 'ops.file_drop', 'ops.outbox',
+    'ops.registration', 'ops.suspicion', 'ops.sweep', 'ops.watermark', 'pay.ack', 'pay.award',
+    'pay.award_amount', 'pay.award_proposal', 'pay.file', 'pay.line', 'pay.pool_allocation',
+    'score.attribution_split', 'score.cycle', 'score.kpi_lineage', 'score.kpi_value', 'score.plan_version',
+    'score.run', 'score.score'] loop
     execute format('create or replace trigger noted after insert or update or delete on %s
                     for each statement execute function app.note_data()', name);
     execute format('create or replace trigger noted_empty after truncate on %s
