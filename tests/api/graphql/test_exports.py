@@ -15,10 +15,11 @@ from sqlalchemy import text
 
 from api import exports, identity
 from api.actions import exports as acts
+from api.actions import trusted
 from api.house import House
 from api.ids import parsed
 from schema.embedded import Server
-from schema.store import DbRole
+from schema.store import DbRole, Viewer
 from tests.api.conftest import Asking, asking, small
 from tests.api.graphql.following import Time, open_place, socket
 from tests.api.small_house import Model, person
@@ -115,6 +116,31 @@ async def test_a_list_of_his_own_can_be_read(ask: Asking) -> None:
     assert await whole(ask, "ana", "{ viewer { awards(first: 1) { edges { node { awardRef } } } } }") == [
         {"awardRef": "AW-2026-000001"}
     ]
+
+
+async def test_where_texts_are_closed_registered_documents_are_exported(house: House) -> None:
+    closed = replace(house, settings=replace(house.settings, ad_hoc=False))
+    body = "query Mine { scores(first: 3) { nodes { subjectLabel } } }"
+    for text_ in (body, START, STATE):
+        key = sha256(text_.encode()).hexdigest()
+        now, ivo = house.clock(), Viewer(person("ivo"))
+        await trusted.register(house.store, house.log, ivo, key, key[:8], text_, computed=True, now=now)
+    async with asking(closed) as ask:
+        headers = {"authorization": f"Bearer {identity.mint(house.signer, person('ana'), house.clock())}"}
+
+        async def asked(text_: str, **variables: Any) -> Any:
+            body = {"documentId": f"sha256:{sha256(text_.encode()).hexdigest()}", "variables": variables}
+            return (await ask.client.post("/graphql", headers=headers, json=body)).json()["data"]
+
+        given = {"idempotencyKey": str(uuid4()), "purpose": PURPOSE, "query": body}
+        refused = (await asked(START, input=given))["startBulkExport"]
+        assert refused["userErrors"][0]["code"] == "DOCUMENT_NOT_FOUND"
+        del given["query"]
+        given["documentId"] = f"sha256:{sha256(body.encode()).hexdigest()}"
+        export_id = (await asked(START, input=given))["startBulkExport"]["export"]["id"]
+        assert await exports.work(closed) == 1
+        found = (await asked(STATE, id=export_id))["node"]
+        assert (found["state"], int(found["rows"])) == ("READY", len(Model("ana").subjects()))
 
 
 @pytest.mark.parametrize(

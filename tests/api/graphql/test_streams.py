@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from hashlib import sha256
 from socket import SO_RCVBUF, SOL_SOCKET
 from typing import Any
 
@@ -13,8 +14,10 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from api.actions import trusted
 from api.house import House
 from schema.embedded import Server
+from schema.store import Viewer
 from tests.api.conftest import small
 from tests.api.graphql.following import (
     CHECKING,
@@ -29,6 +32,7 @@ from tests.api.graphql.following import (
     score_anew,
     socket,
 )
+from tests.api.small_house import person
 
 EVENTS = {"accept": "text/event-stream", "content-type": "application/json"}
 
@@ -174,6 +178,21 @@ async def test_one_answer_then_complete_and_errors_of_one_operation_leave_the_ot
         await line.subscribe(SCORES, name="w", after=await here(place.house))
         value = await move(place.house)
         assert (await line.data("w"))["score"]["value"] == value
+
+
+async def test_where_texts_are_closed_registered_documents_are_followed(house: House) -> None:
+    closed = replace(house, settings=replace(house.settings, ad_hoc=False))
+    key = sha256(SCORES.encode()).hexdigest()
+    await trusted.register(
+        house.store, house.log, Viewer(person("ivo")), key, "scores", SCORES, computed=True, now=house.clock()
+    )
+    async with open_place(closed) as place, socket(place, "ana") as line:
+        await line.subscribe(SCORES)
+        assert (await line.read())["payload"][0]["extensions"]["code"] == "DOCUMENT_NOT_FOUND"
+        payload = {"documentId": f"sha256:{key}", "variables": {"after": await here(house)}}
+        await line.send("subscribe", id="1", payload=payload)
+        value = await move(house)
+        assert (await line.data())["score"]["value"] == value
 
 
 async def test_what_costs_too_much_is_not_followed(place: Place) -> None:
