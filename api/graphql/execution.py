@@ -5,13 +5,13 @@ otherwise the standard execution. An answer without `data` was not executed.
 """
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import asyncpg
 import orjson
 from graphql import ExecutionResult, FieldNode, GraphQLError, OperationDefinitionNode, OperationType, execute
 
+from api.graphql.bucket import Throttled
 from api.graphql.context import Context
 from api.graphql.errors import said
 from api.graphql.limits import ANSWER_MAX_BYTES, too_large
@@ -20,7 +20,7 @@ from api.graphql.planner.bind import Unplannable
 from api.graphql.planner.plan import Planner
 from api.graphql.planner.run import Ran, run
 from api.graphql.served import CORE, SCHEMA
-from api.graphql.tags import Tagging
+from api.graphql.tags import Due, Tagging
 from engine.refusal import Code, Refused
 
 __all__ = ["Answer", "Request", "answer", "fitting"]
@@ -58,8 +58,10 @@ async def answer(request: Request, context: Context, *, planned: bool = True) ->
         planned = planned and context.house.settings.planner and operation.kind is OperationType.QUERY
         tagged = planned and request.reads_only and bool(operation.document.id)
         price = affordable(operation)
-        extensions["cost"] = (await context.purse.pay(min(1, price) if tagged else price)).cost(price)
-        tagging = Tagging(request, operation, context.reading.viewer, partial(context.purse.pay, price - min(1, price)))
+        first = min(1, price) if tagged else price
+        extensions["cost"] = (await context.purse.pay(first)).cost(price)
+        due = Due(context.purse, price - first)
+        tagging = Tagging(request, operation, context.reading.viewer, due)
     except Unsound as no:
         return Answer(None, [said(error, request_id) for error in no.errors], extensions)
     except (GraphQLError, Refused) as no:
@@ -68,14 +70,22 @@ async def answer(request: Request, context: Context, *, planned: bool = True) ->
     if planned:
         try:
             ran = await _planned(operation, context, tagging if tagged else None)
+            extensions["cost"] = context.purse.standing().cost(price)
             return fitting(
                 Answer(ran.data or b"null", [], extensions, "planned", ran.tag, ran.data is None), request_id
             )
         except Unplannable as no:
             lane = no.reason
+        except Throttled as no:
+            return Answer(None, [said(no, request_id)], extensions)
         except asyncpg.PostgresError as failed:
             error = GraphQLError("", path=[_first_key(operation.node)], original_error=failed)
             return Answer(b"null", [said(error, request_id)], extensions, "planned")
+    try:
+        await due.pay()
+    except Throttled as no:
+        return Answer(None, [said(no, request_id)], extensions)
+    extensions["cost"] = context.purse.standing().cost(price)
     return await _standard(operation, request, context, extensions, lane)
 
 

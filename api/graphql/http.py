@@ -39,7 +39,9 @@ def route(house: House, streams: Streams) -> Route:
         token = identity.bearer(request.scope["headers"])
         claims = tokens.claims(token, house.clock())
         if streams_sse.wanted(request):
-            return streams_sse.Events(streams, token, await form.read(request), request_id_of(request))
+            async with asyncio.timeout(REQUEST_SECONDS):
+                asked = await form.read(request)
+            return streams_sse.Events(streams, token, asked, request_id_of(request))
         kind = media.accepted(",".join(request.headers.getlist("accept")))
         async with asyncio.timeout(REQUEST_SECONDS):
             asked = replace(

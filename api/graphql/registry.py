@@ -5,6 +5,7 @@ Decides: which ids are known, by looking into the database again every 30 s. The
 Refused: an id that is not registered (DOCUMENT_NOT_FOUND).
 """
 
+import re
 import time
 from hashlib import sha256
 
@@ -14,6 +15,7 @@ from engine.refusal import Code, Refused
 from schema.store import SYSTEM, DbRole, Store
 
 PREFIX = "sha256:"
+ID = re.compile(PREFIX + r"[0-9a-f]{64}")
 LOOKED_AT_SECONDS = 30  # how long a retired document may still be answered
 BODY = text("select body from ops.trusted_document where id = :id and retired_at is null")
 
@@ -35,7 +37,7 @@ class Registry:
         known = self._known.get(document_id)
         if known and time.monotonic() - known[1] < LOOKED_AT_SECONDS:
             return known[0]
-        body = await self._read(document_id.removeprefix(PREFIX)) if document_id.startswith(PREFIX) else None
+        body = await self._read(document_id.removeprefix(PREFIX)) if ID.fullmatch(document_id) else None
         if body is None:
             self._known.pop(document_id, None)
             raise Refused(Code.DOCUMENT_NOT_FOUND, "No document is registered under this id.", "Send the text instead.")

@@ -93,22 +93,17 @@ class _Followed:
 
 
 async def _answers(watch: Watch, buckets: Buckets, request: Request) -> AsyncGenerator[Answer, None]:
-    async with watch.reading() as reading:
+    async with watch.reading() as reading:  # which is over before anything is told: who listens may be slow
         context = Context(watch.house, reading, buckets.purse(watch.viewer))
         operation = await _subscription(request, context)
         if operation is None:
-            yield await execution.answer(request, context)
-            return
-        try:
-            followed = _Followed(operation.document, request, affordable(operation), watch, buckets)
-            await context.purse.pay(followed.cost)
-            source = await _source(followed, reading)
-        except (GraphQLError, Refused) as no:
-            yield _refused(watch, [no])
-            return
-    if isinstance(source, ExecutionResult):
-        yield _refused(watch, source.errors or [])
+            begun: Answer | tuple[_Followed, Any] = await execution.answer(request, context)
+        else:
+            begun = await _begun(operation, request, context, watch, buckets)
+    if isinstance(begun, Answer):
+        yield begun
         return
+    followed, source = begun
     try:
         async for event in source:
             answer = await _told(followed, event)
@@ -117,7 +112,7 @@ async def _answers(watch: Watch, buckets: Buckets, request: Request) -> AsyncGen
     except Refused as no:
         yield _refused(watch, [no])
     finally:
-        await source.aclose()  # type: ignore[attr-defined]  # a generator, as strawberry has it
+        await source.aclose()  # a generator, as strawberry has it
 
 
 async def _subscription(request: Request, context: Context) -> Operation | None:
@@ -127,6 +122,19 @@ async def _subscription(request: Request, context: Context) -> Operation | None:
     except (GraphQLError, Refused, Unsound):
         return None
     return operation if operation.kind is OperationType.SUBSCRIPTION else None
+
+
+async def _begun(
+    operation: Operation, request: Request, context: Context, watch: Watch, buckets: Buckets
+) -> Answer | tuple[_Followed, Any]:
+    """The subscription and where its events come from, once it is paid; or why there is none."""
+    try:
+        followed = _Followed(operation.document, request, affordable(operation), watch, buckets)
+        await context.purse.pay(followed.cost)
+        source = await _source(followed, context.reading)
+    except (GraphQLError, Refused) as no:
+        return _refused(watch, [no])
+    return _refused(watch, source.errors or []) if isinstance(source, ExecutionResult) else (followed, source)
 
 
 async def _source(followed: _Followed, reading: Any) -> AsyncIterable[Any] | ExecutionResult:

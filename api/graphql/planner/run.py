@@ -23,7 +23,7 @@ DATA_EXCEPTION = "22"
 WRONG_STATEMENT = "42"
 NOT_ALLOWED = "42501"
 
-STANDING = "select app.standing(), app.data_versions($1)"
+STANDING = "select app.member(), app.standing(), app.data_versions($1)"
 
 _log = logging.getLogger("evenhand.graphql")
 
@@ -46,10 +46,13 @@ async def run(
             found = await reads.row(viewer, plan.sql, parameters)
         else:
             async with reads.snapshot(viewer) as snapshot:
-                tag = tagging.tag(*await snapshot.row(STANDING, [areas(plan.sql)]))
+                known, *now = await snapshot.row(STANDING, [areas(plan.sql)])
+                if not known:
+                    raise identity.unauthenticated()
+                tag = tagging.tag(plan.sql, *now)
                 if tagging.held(tag):
                     return Ran(None, tag)
-                await tagging.miss()
+                await tagging.due.pay()
                 found = await snapshot.row(plan.sql, [*parameters, *told(viewer)])
     except (asyncpg.PostgresError, asyncpg.DataError) as wrong:
         state = getattr(wrong, "sqlstate", None) or DATA_EXCEPTION

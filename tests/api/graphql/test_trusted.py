@@ -14,7 +14,9 @@ from api.actions import trusted
 from api.graphql.binding import TYPES
 from api.graphql.checking import checked
 from api.graphql.registry import id_of
+from api.graphql.tags import Tagging, areas
 from api.house import House
+from api.settings import Budget
 from engine.refusal import Code, Refused
 from schema.embedded import Server
 from schema.store import DbRole, Viewer
@@ -67,7 +69,10 @@ async def test_a_registered_document_is_asked_for_by_its_hash(own: Asking) -> No
     assert len(one["data"]["people"]["nodes"]) == 1
 
 
-@pytest.mark.parametrize("document_id", ["sha256:" + "0" * 64, "x", "sha256:", id_of(PEOPLE).upper()])
+UNKNOWN = ["sha256:" + "0" * 64, "x", "sha256:", id_of(PEOPLE).upper(), "sha256:\0", "sha256:" + "\u00e9" * 64]
+
+
+@pytest.mark.parametrize("document_id", UNKNOWN)
 async def test_an_unknown_id_is_no_document(own: Asking, document_id: str) -> None:
     for found in (await by_post(own, "mia", {"documentId": document_id}), await get(own, "mia", document_id)):
         assert found.status_code == 400
@@ -209,6 +214,83 @@ async def test_a_role_that_ends_by_itself_makes_another_tag(own: Asking) -> None
         await admin.close()
 
 
+async def test_variables_that_nobody_declared_are_no_part_of_a_tag(own: Asking) -> None:
+    """However deep they are: JSON as deep as this can be read, but not be written again."""
+    document_id = await register(own.house, PEOPLE)
+    deep: list[Any] = []
+    for _ in range(500):
+        deep = [deep]
+    plain = await get(own, "mia", document_id)
+    found = await get(own, "mia", document_id, deep=deep)
+    assert (found.status_code, found.headers["etag"]) == (200, plain.headers["etag"])
+
+
+DEAR = "people(first: 50) { nodes { scores(first: 50) { nodes { id } } } }"
+
+
+def poor(own: Asking) -> House:
+    return replace(own.house, settings=replace(own.house.settings, budget=Budget(3000, 1)))
+
+
+async def test_what_is_made_is_paid_also_where_it_cannot_be_planned(own: Asking) -> None:
+    score = (await own.post("ana", "{ scores(first: 1) { nodes { id } } }")).json()["data"]["scores"]["nodes"][0]["id"]
+    body = f"query Told($id: ID!) {{ explain(id: $id) {{ root {{ value }} }} {DEAR} }}"
+    document_id = await register(own.house, body, computed=True)
+    async with asking(poor(own)) as ready:
+        first = await get(ready, "ana", document_id, id=score)
+        cost = first.json()["extensions"]["cost"]
+        assert first.json()["data"]["explain"]["root"]["value"]
+        assert cost["currentlyAvailable"] <= 3000 - cost["requested"] + 5
+        assert (await get(ready, "ana", document_id, id=score)).status_code == 429
+
+
+async def test_whoever_cannot_pay_for_a_new_answer_is_told_as_everywhere(own: Asking) -> None:
+    document_id = await register(own.house, f"query Dear {{ {DEAR} }}")
+    async with asking(poor(own)) as ready:
+        first = await get(ready, "ben", document_id)
+        cost = first.json()["extensions"]["cost"]
+        assert cost["currentlyAvailable"] <= 3000 - cost["requested"] + 5
+        again = await get(ready, "ben", document_id, first.headers["etag"])
+        assert again.status_code == 304
+        refused = await get(ready, "ben", document_id)
+        assert refused.status_code == 429
+        (error,) = refused.json()["errors"]
+        assert error["extensions"]["code"] == "THROTTLED"
+        assert int(refused.headers["retry-after"]) == error["extensions"]["retryAfterSeconds"] > 1
+
+
+async def test_whoever_has_left_is_told_nothing_whatever_he_holds(own: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even that something is still as it was: who knows how a tag is made could make one."""
+    document_id = await register(own.house, PEOPLE)
+    monkeypatch.setattr(Tagging, "held", lambda *_: True)
+    assert (await get(own, "mia", document_id)).status_code == 304
+    admin = await asyncpg.connect(own.house.database_url)
+    try:
+        await admin.execute("update mirror.person set active = false where id = $1", person("dan"))
+        assert (await get(own, "dan", document_id)).status_code == 401
+        await admin.execute("update mirror.person set active = true where id = $1", person("dan"))
+    finally:
+        await admin.close()
+
+
+async def test_policies_that_are_laid_anew_make_another_tag(own: Asking) -> None:
+    document_id = await register(own.house, PEOPLE)
+    tag = (await get(own, "mia", document_id)).headers["etag"]
+    admin = await asyncpg.connect(own.house.database_url)
+    try:
+        laid = await admin.fetchval("update ops.security_digest set digest = digest || 'x' returning digest")
+        assert (await get(own, "mia", document_id, tag)).status_code == 200
+        await admin.execute("update ops.security_digest set digest = $1", laid.removesuffix("x"))
+        assert (await get(own, "mia", document_id, tag)).status_code == 304
+    finally:
+        await admin.close()
+
+
+def test_every_shown_table_lies_in_an_area() -> None:
+    for bound in TYPES.values():
+        assert bound.table.schema in areas(f"select from {bound.table.fullname}")
+
+
 async def test_every_table_that_is_shown_or_judges_is_noted(own: Asking) -> None:
     admin = await asyncpg.connect(own.house.database_url)
     try:
@@ -217,4 +299,4 @@ async def test_every_table_that_is_shown_or_judges_is_noted(own: Asking) -> None
         )
     finally:
         await admin.close()
-    assert {row["name"] for row in found} == {bound.table.fullname for bound in TYPES.values()} | JUDGES | NEWEST
+    assert {row["name"] for row in found} == {bound.table.fullname for bound in TYPES.values()} | JUDGES | NEWEST | {"feed.export"}
