@@ -200,6 +200,16 @@ async def test_a_change_that_commits_late_is_not_passed_over(house: House) -> No
         assert (await line.data())["award"]["person"] == {"name": "ana"}
 
 
+async def test_whoever_has_a_number_is_seen_before_the_next_number_is_given(house: House) -> None:
+    """An act that has its number and is not committed yet holds up the others: a reader never goes past it."""
+    async with house.store.begin(DbRole.WORKER) as slow:
+        await slow.execute(text("select app.change_number()"))
+        other = asyncio.create_task(move(house, "dan"))
+        _, waiting = await asyncio.wait((other,), timeout=0.5)
+        assert waiting
+    await other
+
+
 @pytest.mark.parametrize("who", ["finn", "ana"])
 async def test_who_has_left_is_told_nothing_more(house: House, who: str) -> None:
     async with open_place(house, CHECKING) as place, socket(place, who) as line:

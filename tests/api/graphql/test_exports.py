@@ -298,6 +298,10 @@ async def test_a_worker_that_dies_is_followed_by_one_that_goes_on(
     time: Any = house.clock
     time.later(seconds=61)
     if moment == "before it counts":
+        parts = parsed(export_id)
+        assert parts is not None
+        with (house.settings.home / "exports" / f"{parts[1]}.jsonl.part").open("ab") as file:
+            file.write(b"x" * 100_000)  # more than what follows: it must not stay behind the end
         assert int((await state(ask, "ava", export_id))["rows"]) > 0  # two pages stand
     assert await exports.work(house) == 1
     found = await state(ask, "ava", export_id)
