@@ -299,4 +299,6 @@ async def test_every_table_that_is_shown_or_judges_is_noted(own: Asking) -> None
         )
     finally:
         await admin.close()
-    assert {row["name"] for row in found} == {bound.table.fullname for bound in TYPES.values()} | JUDGES | NEWEST | {"feed.export"}
+    assert {row["name"] for row in found} == {bound.table.fullname for bound in TYPES.values()} | JUDGES | NEWEST | {
+        "feed.export"
+    }
