@@ -29,10 +29,16 @@ CLAIM = text(
     """insert into access.act_key (tenant_id, person_id, key, act_sha256, asked_at)
        values (:tenant, :person, :key, :act, :now) on conflict do nothing returning key"""
 )
-FOUND = text("select act_sha256, outcome, asked_at from access.act_key where key = :key for update")
-AGAIN = text("update access.act_key set asked_at = :now where key = :key")
-KEEP = text("update access.act_key set outcome = cast(:outcome as jsonb) where key = :key and act_sha256 = :act")
-RELEASE = text("delete from access.act_key where key = :key and act_sha256 = :act and outcome is null")
+FOUND = text(
+    "select act_sha256, outcome, asked_at from access.act_key where key = :key and person_id = app.person() for update"
+)
+AGAIN = text("update access.act_key set asked_at = :now where key = :key and person_id = app.person()")
+KEEP = text(
+    "update access.act_key set outcome = cast(:outcome as jsonb) where key = :key and person_id = app.person() and act_sha256 = :act"
+)
+RELEASE = text(
+    "delete from access.act_key where key = :key and person_id = app.person() and act_sha256 = :act and outcome is null"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +65,10 @@ async def once(store: Store, viewer: Viewer, call: Call, now: datetime, act: Cal
     try:
         value = await act()
     except Exception:
-        async with store.begin(DbRole.APP, viewer) as connection:
+        async with store.begin(DbRole.WORKER, viewer) as connection:
             await connection.execute(RELEASE, names)
         raise
-    async with store.begin(DbRole.APP, viewer) as connection:
+    async with store.begin(DbRole.WORKER, viewer) as connection:
         await connection.execute(KEEP, {**names, "outcome": json.dumps({"value": value})})
     return value
 
@@ -70,7 +76,7 @@ async def once(store: Store, viewer: Viewer, call: Call, now: datetime, act: Cal
 async def _claimed(store: Store, viewer: Viewer, call: Call, now: datetime) -> Mapping[str, Any] | None:
     """None when the key is ours now; what came of the act when it was done before."""
     scope = {"tenant": viewer.tenant_id, "person": viewer.person_id, "key": call.key, "act": call.sha256, "now": now}
-    async with store.begin(DbRole.APP, viewer) as connection:
+    async with store.begin(DbRole.WORKER, viewer) as connection:
         await connection.execute(FORGET, {"forgotten": now - KEPT})
         if (await connection.execute(CLAIM, scope)).scalar():
             return None

@@ -2,7 +2,7 @@
 
 Decides: for which answers a tag is given (a registered document that came by GET and is compiled), and what is in it:
 schema, document, operation, variables, statement, media type; tenant, person and what he is now; which policies stand;
-and how often each area that the statement or a right reads has changed. Read in the same snapshot as the answer. A tag
+and how often each table that the statement or a right reads has changed. Read in the same snapshot as the answer. A tag
 is opaque and tells nothing.
 """
 
@@ -23,8 +23,17 @@ from schema.viewer import Viewer
 SIZE_BYTES = 12
 TAG = re.compile(r'(?:W/)?("[^"]*")')
 # Whoever asks is judged by these, whatever the statement reads.
-ALWAYS = frozenset({"access", "mirror"})
-AREA = re.compile(rf"\b({'|'.join(sorted({str(bound.table.schema) for bound in TYPES.values()}))})\.[a-z_]+")
+ALWAYS = frozenset(
+    {
+        "access.reporting_closure",
+        "access.role_grant",
+        "mirror.account",
+        "mirror.person",
+        "mirror.team",
+        "mirror.team_membership",
+    }
+)
+TABLE = re.compile(rf"\b(?:{'|'.join(sorted({str(bound.table.schema) for bound in TYPES.values()}))})\.[a-z_]+")
 
 
 @lru_cache(1)
@@ -34,8 +43,8 @@ def _schema() -> bytes:
 
 @lru_cache(1024)
 def areas(sql: str) -> tuple[str, ...]:
-    """The areas that a statement reads, by the tables that its text names."""
-    return tuple(sorted(ALWAYS | {found.group(1) for found in AREA.finditer(sql)}))
+    """The tables that a statement names, and those that rights are read from."""
+    return tuple(sorted(ALWAYS | set(TABLE.findall(sql))))
 
 
 @dataclass(slots=True)

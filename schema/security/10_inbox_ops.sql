@@ -39,10 +39,9 @@ grant select, insert, update on access.tenant, access.role_grant, access.role_re
 grant select, insert, delete on access.reporting_closure to evenhand_worker;
 grant select on access.tenant, access.role_grant, access.reporting_closure to evenhand_app, evenhand_pay;
 grant select on access.role_request to evenhand_app;
--- keys of acts: everybody has his own, and nobody sees another's
-grant select, insert, update, delete on access.act_key to evenhand_app;
-create policy own on access.act_key to evenhand_app
-  using (person_id = (select app.person())) with check (person_id = (select app.person()));
+-- keys of acts are the business of nobody who reads
+grant select, insert, update, delete on access.act_key to evenhand_worker;
+create policy worker on access.act_key to evenhand_worker using (true) with check (true);
 create policy worker on access.tenant to evenhand_worker using (true) with check (true);
 create policy worker on access.role_grant to evenhand_worker using (true) with check (true);
 create policy worker on access.role_request to evenhand_worker using (true) with check (true);
