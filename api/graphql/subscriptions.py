@@ -117,9 +117,7 @@ class Subscription:
         async for each in _changes(info, ChangeKind.PAYOUT_BATCH, filter, after):
             yield each
 
-    @followed(
-        "An export as it goes on: now, whenever more was read, and its end; for its requester and auditors."
-    )
+    @followed("An export as it goes on: now, whenever more was read, and its end; for its requester and auditors.")
     async def bulk_export_changed(
         self, info: Watched, id: Annotated[strawberry.ID, strawberry.argument(description="Which export.")]
     ) -> AsyncGenerator[BulkExport, None]:
