@@ -71,11 +71,11 @@ def spent(figures: dict[str, float]) -> float:
     return figures["server_us"] + figures["database_us"]
 
 
-def measure(stage: Stage, side: str, name: str, seconds: float) -> dict[str, float]:
+def measure(stage: Stage, side: str, name: str, seconds: float, connections: int = CONNECTIONS) -> dict[str, float]:
     """One side asked one question by all readers. The backends are named afterwards: by then all of them are there."""
     listed = asyncio.run(backends(stage.database_url))
     before = {pid: cpu_ns(pid) for pid in [*listed, stage.pids[side]]}
-    heard = load(stage, side, name, seconds)
+    heard = load(stage, side, name, seconds, connections)
     listed = asyncio.run(backends(stage.database_url))
     if heard["others"] or not heard["good"]:
         raise RuntimeError(f"{side}, {name}: {heard['good']} answers and {heard['others']} that are not")
@@ -95,8 +95,8 @@ def measure(stage: Stage, side: str, name: str, seconds: float) -> dict[str, flo
     return figures
 
 
-def load(stage: Stage, side: str, name: str, seconds: float) -> dict[str, float]:
-    command = [sys.executable, "-m", "api.bench.reads_load", str(stage.ports[side]), str(CONNECTIONS), str(seconds)]
+def load(stage: Stage, side: str, name: str, seconds: float, connections: int) -> dict[str, float]:
+    command = [sys.executable, "-m", "api.bench.reads_load", str(stage.ports[side]), str(connections), str(seconds)]
     finished = subprocess.run(
         command, check=True, stdout=subprocess.PIPE, input=stage.requests(side, name), timeout=seconds + 60
     )

@@ -15,11 +15,7 @@ const [port, connectionString] = process.argv.slice(2);
 const POOL = 10; // the default of its driver; kept open, so that no measurement pays for connecting
 const TENANT = process.env.BENCH_TENANT;
 // As our own connections: transactions that only read and see one moment, in which a viewer is judged once.
-const SETTINGS = [
-  "default_transaction_read_only=on",
-  "default_transaction_isolation=repeatable\\ read",
-  process.env.BENCH_PLANS && `plan_cache_mode=${process.env.BENCH_PLANS}`,
-].filter(Boolean);
+const SETTINGS = ["default_transaction_read_only=on", "default_transaction_isolation=repeatable\\ read"];
 const options = SETTINGS.map((each) => `-c ${each}`).join(" ");
 
 const relations = jsonPgSmartTags({
