@@ -37,6 +37,7 @@ from schema.store import DbRole, Viewer
 
 MEDIA_TYPE = "application/jsonl"
 CHUNK_BYTES = 1 << 20
+ATTEMPTS_MAX = 20  # so that a read at which every worker fails is not tried for ever
 FOUND = text("select state, scope_sha256, sha256 from feed.export where id = :id and person_id = (select app.person())")
 # What decides which rows somebody sees, in one value: his roles, his line, his teams.
 SCOPE = text(
@@ -76,6 +77,8 @@ async def work(house: House, limits: Limits | None = None) -> int:
 async def _one(house: House, job: Job, limits: Limits) -> None:
     try:
         try:
+            if job.attempt > ATTEMPTS_MAX:
+                raise Failed(f"It did not come to its end in {ATTEMPTS_MAX} attempts.")
             finished = await _read(house, job, limits)
             digest = await asyncio.to_thread(_sealed, house, job.id)
             await exports.finish(house.store, house.log, finished, digest, house.clock())
@@ -102,11 +105,11 @@ async def _read(house: House, job: Job, limits: Limits) -> Job:
         async for line in _lines(house, viewer, job, whole, page):
             written += orjson.dumps(line) + b"\n"
             rows += 1
+            if job.rows + rows > limits.rows or job.bytes + len(written) > limits.bytes:
+                raise Failed(f"It is larger than {limits.rows} rows or {limits.bytes} bytes: narrow it by a filter.")
         more = bool(page["pageInfo"]["hasNextPage"])
         place = job.bytes
         job = replace(job, rows=job.rows + rows, bytes=place + len(written), cursor=page["pageInfo"]["endCursor"])
-        if job.rows > limits.rows or job.bytes > limits.bytes:
-            raise Failed(f"It is larger than {limits.rows} rows or {limits.bytes} bytes: narrow it by a filter.")
         await asyncio.to_thread(_append, house, job.id, place, bytes(written))
         await exports.advance(house.store, job, house.clock())
         if not more:

@@ -25,6 +25,7 @@ OPEN_MAX = 2
 PURPOSE_MIN, PURPOSE_MAX = 10, 500
 KEPT = timedelta(hours=24)
 LEASE = timedelta(seconds=60)
+NUL = "\\u0000"
 
 ONE_AT_A_TIME = text("select pg_advisory_xact_lock(1702389860, hashtext(:person))")
 OPEN = text("select count(*) from feed.export where person_id = :person and state in ('QUEUED', 'RUNNING')")
@@ -88,18 +89,26 @@ async def ask(
     if not PURPOSE_MIN <= len(purpose.strip()) <= PURPOSE_MAX or not purpose.isprintable():
         few = f"Say in {PURPOSE_MIN} to {PURPOSE_MAX} characters on one line what it is for."
         raise Refused(Code.BAD_INPUT, "The purpose cannot be kept.", few, ("purpose",))
+    written = _writable(variables)
     export_id, who = uuid4(), {"person": str(viewer.person_id)}
     async with store.begin(DbRole.WORKER, viewer) as connection:
         await connection.execute(ONE_AT_A_TIME, who)
         if ((await connection.execute(OPEN, {"person": viewer.person_id})).scalar() or 0) >= OPEN_MAX:
             raise Refused(Code.THROTTLED, f"{OPEN_MAX} exports of yours are under way.", "Wait for one, or cancel it.")
-        written = orjson.dumps(dict(variables)).decode()
         row = {"tenant": viewer.tenant_id, "id": export_id, "person": viewer.person_id, "document": document,
                "variables": written, "purpose": purpose, "now": now}  # fmt: skip
         await connection.execute(ASK, row)
         digests = {"document": sha256(document.encode()).hexdigest(), "variables": sha256(written.encode()).hexdigest()}
         await _note(connection, log, viewer, "bulk_export.asked/v1", export_id, digests, now, purpose)
     return export_id
+
+
+def _writable(variables: Mapping[str, Any]) -> str:
+    """The values as they are kept. The database keeps no U+0000."""
+    written = orjson.dumps(dict(variables)).decode()
+    if NUL in written:
+        raise Refused(Code.BAD_INPUT, "The variables cannot be kept.", "Send plain values.", ("variables",))
+    return written
 
 
 async def call_off(store: Store, log: Log, viewer: Viewer, export_id: UUID, now: datetime) -> None:

@@ -137,6 +137,8 @@ class _Pages(Visitor):
         self.seen = 0
 
     def leave_field(self, node: FieldNode, *_: Any) -> FieldNode | None:
+        if node.alias and node.alias.value in PAGE_PARTS:  # the lines would take its object for a list
+            raise _not(f"Something is called `{node.alias.value}` that is not it.")
         if not _is_connection(self.types.get_type()):
             return None
         self.seen += 1
@@ -207,6 +209,8 @@ def _outer(operation: OperationDefinitionNode) -> tuple[Path, FieldNode]:
             raise _not("Not exactly one list stands at its root.")
         node = only[0]
         path.append((node.alias or node.name).value)
+        if node.name.value not in kind.fields:
+            raise _not("What it asks for is the schema and no list.")
         kind = kind.fields[node.name.value].type
         if _is_connection(kind):
             return tuple(path), node

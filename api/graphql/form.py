@@ -3,7 +3,7 @@
 Decides: which of its parts must stand there: the text (`query`) or the id of a registered document (`documentId`), and
 `variables`, `operationName`, `extensions` beside it. In a query string the maps are JSON text.
 Refuses: other media types and encodings (415), bodies over 256 KiB (413), query strings over 8 KiB (414), lists of
-operations, what is not JSON or has parts of another kind (400).
+operations, what is not JSON, is nested more than 32 times or has parts of another kind (400).
 """
 
 from collections.abc import Mapping
@@ -20,6 +20,7 @@ from engine.refusal import Code, Refused
 BODY_MAX_BYTES = 256 * 1024
 QUERY_STRING_MAX_BYTES = 8 * 1024
 PARAMETERS_MAX = 16
+NESTING_MAX = 32
 ASKED_BY_URL = ("GET", "HEAD")
 MAPS = ("variables", "extensions")
 
@@ -45,6 +46,8 @@ def operation_of(parts: Mapping[str, Any], *, reads_only: bool = False) -> execu
     for part in MAPS:
         if not isinstance(parts.get(part), dict | None):
             raise _bad(f"`{part}` is not an object.")
+        if _deeper(parts.get(part), NESTING_MAX):
+            raise _bad(f"`{part}` is nested more than {NESTING_MAX} times.")
     if not isinstance(parts.get("operationName"), str | None):
         raise _bad("`operationName` is not text.")
     name = parts.get("operationName") or None
@@ -82,6 +85,15 @@ async def _of_body(request: Request) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise _bad("The body is not one JSON object; lists of operations are not taken.")
     return found
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    """Whether lists and objects stand in each other more often than that. What walks over values is never so deep."""
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return False
+    return not levels or any(_deeper(each, levels - 1) for each in value)
 
 
 def _json(text: bytes, otherwise: str) -> Any:

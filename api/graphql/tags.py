@@ -90,7 +90,7 @@ class Tagging:
         return tag in TAG.findall(self.request.if_none_match)
 
     def _variables(self) -> str:
-        """Those that the operation declares, as they were sent. Whatever else was sent may be as deep as it likes."""
+        """Those that the operation declares, as they were sent. Nothing else that was sent changes the answer."""
         declared = {each.variable.name.value for each in self.operation.node.variable_definitions or ()}
         sent = {name: value for name, value in self.request.variables.items() if name in declared}
         return orjson.dumps(sent, option=orjson.OPT_SORT_KEYS).decode()

@@ -149,6 +149,8 @@ async def test_where_texts_are_closed_registered_documents_are_exported(house: H
         ("{ __typename }", "BAD_INPUT"),
         ("{ scores(first: 2) { nodes { id } } awards(first: 2) { nodes { id } } }", "BAD_INPUT"),
         ("{ viewer { roles } }", "BAD_INPUT"),
+        ("{ __schema { types { name } } }", "BAD_INPUT"),
+        ("{ people(first: 2) { nodes { id manager { nodes: name pageInfo: email } } } }", "BAD_INPUT"),
         ("{ scores(last: 2) { nodes { id } } }", "BAD_INPUT"),
         ('{ scores(first: 2, after: "x") { nodes { id } } }', "BAD_INPUT"),
         ("{ scores(first: 2) { totalCount } }", "BAD_INPUT"),
@@ -165,6 +167,27 @@ async def test_where_texts_are_closed_registered_documents_are_exported(house: H
 async def test_what_cannot_be_read_to_its_end_is_refused_at_once(ask: Asking, query: str, code: str) -> None:
     found = await start(ask, "ana", query)
     assert (found["export"], found["userErrors"][0]["code"]) == (None, code), found
+
+
+@pytest.mark.parametrize("value", ["a\0b", {"a\0b": 1}])
+async def test_variables_that_cannot_be_kept_are_refused(ask: Asking, value: Any) -> None:
+    found = await start(ask, "ana", "{ scores(first: 2) { nodes { id } } }", variables={"more": value})
+    assert (found["export"], found["userErrors"][0]["code"]) == (None, "BAD_INPUT"), found
+
+
+async def test_a_read_at_which_every_worker_fails_is_not_tried_for_ever(
+    house: House, ask: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "ATTEMPTS_MAX", 2)
+    export_id = (await start(ask, "ana", "{ scores(first: 2) { nodes { id } } }"))["export"]["id"]
+    with monkeypatch.context() as broken:
+        broken.setattr(exports, "_asked", lambda *_: 1 / 0)
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                await exports.work(house)
+            house.clock.later(seconds=61)  # type: ignore[attr-defined]
+    await exports.work(house)
+    assert (await ask("ana", STATE, id=export_id))["node"]["state"] == "FAILED"
 
 
 async def test_a_purpose_is_asked_for(ask: Asking) -> None:

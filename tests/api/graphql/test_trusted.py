@@ -215,14 +215,22 @@ async def test_a_role_that_ends_by_itself_makes_another_tag(own: Asking) -> None
 
 
 async def test_variables_that_nobody_declared_are_no_part_of_a_tag(own: Asking) -> None:
-    """However deep they are: JSON as deep as this can be read, but not be written again."""
     document_id = await register(own.house, PEOPLE)
-    deep: list[Any] = []
-    for _ in range(500):
-        deep = [deep]
     plain = await get(own, "mia", document_id)
-    found = await get(own, "mia", document_id, deep=deep)
+    found = await get(own, "mia", document_id, more=[{}])
     assert (found.status_code, found.headers["etag"]) == (200, plain.headers["etag"])
+
+
+@pytest.mark.parametrize(("levels", "status"), [(31, 200), (32, 400), (900, 400)])
+async def test_variables_that_are_nested_too_deeply_are_refused(own: Asking, levels: int, status: int) -> None:
+    """JSON as deep as 1,024 can be read, but not be written again or walked over."""
+    document_id = await register(own.house, PEOPLE)
+    deep = json.loads("[" * levels + "]" * levels)
+    for found in (
+        await get(own, "mia", document_id, more=deep),
+        await by_post(own, "mia", {"query": PEOPLE, "variables": {"more": deep}}),
+    ):
+        assert found.status_code == status
 
 
 DEAR = "people(first: 50) { nodes { scores(first: 50) { nodes { id } } } }"
