@@ -169,23 +169,18 @@ async def test_what_cannot_be_read_to_its_end_is_refused_at_once(ask: Asking, qu
     assert (found["export"], found["userErrors"][0]["code"]) == (None, code), found
 
 
-@pytest.mark.parametrize("value", ["a\0b", {"a\0b": 1}])
-async def test_variables_that_cannot_be_kept_are_refused(ask: Asking, value: Any) -> None:
-    found = await start(ask, "ana", "{ scores(first: 2) { nodes { id } } }", variables={"more": value})
+async def test_variables_that_cannot_be_kept_are_refused(ask: Asking) -> None:
+    found = await start(ask, "ana", "{ scores(first: 2) { nodes { id } } }", variables={"more": "a\0b"})
     assert (found["export"], found["userErrors"][0]["code"]) == (None, "BAD_INPUT"), found
 
 
-async def test_a_read_at_which_every_worker_fails_is_not_tried_for_ever(
-    house: House, ask: Asking, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(exports, "ATTEMPTS_MAX", 2)
+async def test_a_read_is_not_tried_for_ever(house: House, ask: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "ATTEMPTS_MAX", 1)
     export_id = (await start(ask, "ana", "{ scores(first: 2) { nodes { id } } }"))["export"]["id"]
-    with monkeypatch.context() as broken:
+    with monkeypatch.context() as broken, pytest.raises(ZeroDivisionError):
         broken.setattr(exports, "_asked", lambda *_: 1 / 0)
-        for _ in range(2):
-            with pytest.raises(ZeroDivisionError):
-                await exports.work(house)
-            house.clock.later(seconds=61)  # type: ignore[attr-defined]
+        await exports.work(house)
+    house.clock.later(seconds=61)  # type: ignore[attr-defined]
     await exports.work(house)
     assert (await ask("ana", STATE, id=export_id))["node"]["state"] == "FAILED"
 
