@@ -30,7 +30,7 @@ SETTINGS = {
     "lock_timeout": "1000",
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
-    "max_parallel_workers_per_gather": "0",  # whoever asks is set by the statement itself, before anything else of it runs
+    "max_parallel_workers_per_gather": "0",  # the statement itself sets who asks, before anything else of it runs
 }
 LOST = (
     OSError,

@@ -34,7 +34,8 @@ FOUND = text(
 )
 AGAIN = text("update access.act_key set asked_at = :now where key = :key and person_id = app.person()")
 KEEP = text(
-    "update access.act_key set outcome = cast(:outcome as jsonb) where key = :key and person_id = app.person() and act_sha256 = :act"
+    """update access.act_key set outcome = cast(:outcome as jsonb)
+        where key = :key and person_id = app.person() and act_sha256 = :act"""
 )
 RELEASE = text(
     "delete from access.act_key where key = :key and person_id = app.person() and act_sha256 = :act and outcome is null"
