@@ -46,7 +46,7 @@ def operation_of(parts: Mapping[str, Any], *, reads_only: bool = False) -> execu
     for part in MAPS:
         if not isinstance(parts.get(part), dict | None):
             raise _bad(f"`{part}` is not an object.")
-        if _deeper(parts.get(part), NESTING_MAX):
+        if deeper(parts.get(part), NESTING_MAX):
             raise _bad(f"`{part}` is nested more than {NESTING_MAX} times.")
     if not isinstance(parts.get("operationName"), str | None):
         raise _bad("`operationName` is not text.")
@@ -87,13 +87,13 @@ async def _of_body(request: Request) -> Mapping[str, Any]:
     return found
 
 
-def _deeper(value: Any, levels: int) -> bool:
+def deeper(value: Any, levels: int) -> bool:
     """Whether lists and objects stand in each other more often than that. What walks over values is never so deep."""
     if isinstance(value, dict):
         value = value.values()
     elif not isinstance(value, list):
         return False
-    return not levels or any(_deeper(each, levels - 1) for each in value)
+    return not levels or any(deeper(each, levels - 1) for each in value)
 
 
 def _json(text: bytes, otherwise: str) -> Any:

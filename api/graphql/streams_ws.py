@@ -30,6 +30,7 @@ from engine.refusal import Code, Refused
 PROTOCOL = "graphql-transport-ws"
 MESSAGE_MAX = 256 * 1024
 ID_MAX = 128
+NESTING_MAX = 2 * form.NESTING_MAX  # a message holds an operation; what is deeper could not be sent back in a pong
 
 
 class Ended(Exception):
@@ -189,6 +190,8 @@ class _Talk:
         except orjson.JSONDecodeError:
             raise Ended(4400, "Invalid message received") from None
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+            raise Ended(4400, "Invalid message received")
+        if form.deeper(message, NESTING_MAX):
             raise Ended(4400, "Invalid message received")
         return message
 

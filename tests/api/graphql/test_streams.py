@@ -150,6 +150,13 @@ async def test_an_operation_before_the_acknowledgement_ends_the_connection(place
         assert await line.end() == 4401
 
 
+async def test_a_message_that_is_nested_too_deeply_ends_the_connection(place: Place) -> None:
+    """Also before anybody has said who he is: JSON so deep can be read, but not be written again."""
+    async with socket(place) as line:
+        await line.send("ping", payload={"n": json.loads("[" * 300 + "]" * 300)})
+        assert await line.end() == 4400
+
+
 async def test_pings_are_sent_and_answered(house: House) -> None:
     async with open_place(house, replace(QUICK, ping=0.2)) as place, socket(place) as line:
         await line.send("ping", payload={"n": 1})
