@@ -112,4 +112,4 @@ def _word(place: str, enum: GraphQLEnumType, column: Column[Any]) -> Form:
     same = all(stored == name for stored, name in names.items())
     checks = (each for each in column.table.constraints if isinstance(each, CheckConstraint))
     held = any(str(check.sqltext).startswith(f"{column.name} in (") for check in checks)
-    return string if same and held else lambda written: translated(written, names, place)
+    return plain_quoted if same and held else lambda written: translated(written, names, place)
