@@ -13,10 +13,11 @@ from starlette.routing import BaseRoute, Route
 from api import exports, handover, refusals
 from api.edge import RAW_HEADERS, Edge
 from api.embed import page as embed
-from api.graphql import graphiql, streams_ws
+from api.graphql import graphiql
 from api.graphql import http as graphql
-from api.graphql.streams import Streams
-from api.graphql.streams_watch import Pace
+from api.graphql.streams import ws
+from api.graphql.streams.following import Streams
+from api.graphql.streams.watch import Pace
 from api.house import House
 from api.scim import http as scim
 from engine.refusal import Code, Refused
@@ -47,7 +48,7 @@ def create_app(house: House, pace: Pace | None = None) -> Starlette:
     return Starlette(
         routes=[
             graphql.route(house, streams),
-            streams_ws.route(streams),
+            ws.route(streams),
             *graphiql.routes(house),
             *hooks,
             *handover.routes(house),

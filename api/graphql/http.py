@@ -12,12 +12,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from api import identity, refusals
-from api.graphql import execution, form, media, streams_sse
+from api.graphql import execution, form, media
 from api.graphql.bucket import Buckets
 from api.graphql.context import Context
 from api.graphql.reading import Reading
 from api.graphql.registry import Registry
-from api.graphql.streams import Streams
+from api.graphql.streams import sse
+from api.graphql.streams.following import Streams
 from api.graphql.turns import Turns
 from api.house import House
 from api.verified import Verified
@@ -38,10 +39,10 @@ def route(house: House, streams: Streams) -> Route:
             return refusals.answer(no, request_id_of(request), media.ALLOW)
         token = identity.bearer(request.scope["headers"])
         claims = tokens.claims(token, house.clock())
-        if streams_sse.wanted(request):
+        if sse.wanted(request):
             async with asyncio.timeout(REQUEST_SECONDS):
                 asked = await form.read(request)
-            return streams_sse.Events(streams, token, asked, request_id_of(request))
+            return sse.Events(streams, token, asked, request_id_of(request))
         kind = media.accepted(",".join(request.headers.getlist("accept")))
         async with asyncio.timeout(REQUEST_SECONDS):
             asked = replace(

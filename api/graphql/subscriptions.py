@@ -1,7 +1,7 @@
 """What can be followed: one field for each kind of change. Each is what the viewer may see of it.
 
-A field answers with the changes of streams_watch.py as they come; every one of them is then executed as a query of its
-own (streams.py). Cases do not stand here: there are none yet.
+A field answers with the changes of streams/watch.py as they come; every one of them is then executed as a query of its
+own (streams/following.py). Cases do not stand here: there are none yet.
 """
 
 from collections.abc import AsyncGenerator, Callable
@@ -18,7 +18,7 @@ from api.graphql import arguments as given
 from api.graphql.binding import TYPES, by_key
 from api.graphql.context import Context
 from api.graphql.narrowing import wanted
-from api.graphql.streams_watch import Watch, encoded
+from api.graphql.streams.watch import Watch, encoded
 from api.graphql.types.changes import AwardChange, PayoutBatchChange, ScoreChange
 from api.graphql.types.exports import BulkExport
 from api.ids import parsed
@@ -58,7 +58,7 @@ Watched = Info[Watching, None]
 
 async def _changes(info: Watched, kind: ChangeKind, which: Any, after: str | None) -> AsyncGenerator[Any, None]:
     watch = info.context.watch
-    assert watch is not None  # noqa: S101 - only streams.py subscribes, and it watches
+    assert watch is not None  # noqa: S101 - only streams subscribe, and it watches
     name, event = SOURCES[kind]
     table, place = TYPES[name].table, after if isinstance(after, str) else None
     narrow = [each.sql(table.c) for each in wanted(which)]
@@ -122,7 +122,7 @@ class Subscription:
         self, info: Watched, id: Annotated[strawberry.ID, strawberry.argument(description="Which export.")]
     ) -> AsyncGenerator[BulkExport, None]:
         watch, found = info.context.watch, parsed(id)
-        assert watch is not None  # noqa: S101 - only streams.py subscribes, and it watches
+        assert watch is not None  # noqa: S101 - only streams subscribe, and it watches
         last: tuple[str, int] | None = None
         while last is None or last[0] in UNDER_WAY:
             rung = watch.bell.rung(watch.viewer.tenant_id, "EXPORT")

@@ -18,7 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from api import identity
 from api.app import create_app
-from api.graphql.streams_watch import LAST, Pace
+from api.graphql.streams.watch import LAST, Pace
 from api.house import House
 from engine.feed_words import ChangeKind
 from schema.identity import DEFAULT_TENANT

@@ -8,7 +8,7 @@ import pytest
 
 from api.graphql import http
 from api.graphql.operations import Request
-from api.graphql.streams import TOGETHER_MAX, Streams
+from api.graphql.streams.following import TOGETHER_MAX, Streams
 from tests.api.conftest import Asking
 
 ROLES = Request("{ viewer { roles } }", {})

@@ -22,7 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from api import identity
 from api.graphql.reading import Reading
-from api.graphql.streams_bell import Bell
+from api.graphql.streams.bell import Bell
 from api.house import House
 from engine.feed_words import ChangeKind
 from engine.refusal import Code, Refused

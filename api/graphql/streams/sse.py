@@ -16,8 +16,8 @@ from starlette.types import Receive, Scope, Send
 
 from api.graphql import execution
 from api.graphql.execution import Answer
-from api.graphql.streams import Streams, barred, too_slow
-from api.graphql.streams_watch import Barred, Watch
+from api.graphql.streams.following import Streams, barred, too_slow
+from api.graphql.streams.watch import Barred, Watch
 
 EVENTS = "text/event-stream"
 HEADERS = [

@@ -23,8 +23,8 @@ from api import identity
 from api.edge import defect
 from api.graphql import form
 from api.graphql.errors import said
-from api.graphql.streams import Streams
-from api.graphql.streams_watch import Barred, Watch
+from api.graphql.streams.following import Streams
+from api.graphql.streams.watch import Barred, Watch
 from engine.refusal import Code, Refused
 
 PROTOCOL = "graphql-transport-ws"

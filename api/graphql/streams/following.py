@@ -33,8 +33,8 @@ from api.graphql.errors import said
 from api.graphql.execution import Answer, Request
 from api.graphql.operations import Operation, Unsound, affordable, document_of, opened
 from api.graphql.served import CORE
-from api.graphql.streams_bell import Bell, Hearing
-from api.graphql.streams_watch import Barred, Pace, Watch, away
+from api.graphql.streams.bell import Bell, Hearing
+from api.graphql.streams.watch import Barred, Pace, Watch, away
 from api.graphql.subscriptions import Watching, target_of
 from api.house import House
 from engine.refusal import Code, Refused
