@@ -8,7 +8,7 @@ create policy anybody on ops.trusted_document for select to evenhand_app using (
 create policy owner_counts on ops.data_change to evenhand_owner using (true) with check (true);
 create policy owner_counts on ops.data_version to evenhand_owner using (true) with check (true);
 
-create or replace function app.note_data() returns trigger volatile security definer
+create or replace function app.note_change(of_table text) returns void volatile security definer
   set search_path = pg_temp language plpgsql as $$
 declare
   nobody constant boolean := app.tenant() is null;
@@ -16,32 +16,26 @@ begin
   if nobody then  -- an administrator at work behind the house's back: it was the usual tenant
     perform set_config('app.tenant_id', '97aad9b8-32f6-58ce-a158-54dbc42432e2', true);
   end if;
-  insert into ops.data_change
-    values (app.tenant(), concat(tg_table_schema, '.', tg_table_name), pg_current_xact_id()::text::bigint)
+  insert into ops.data_change values (app.tenant(), of_table, pg_current_xact_id()::text::bigint)
     on conflict do nothing;
   if nobody then
     perform set_config('app.tenant_id', '', true);
   end if;
+end $$;
+
+create or replace function app.note_data() returns trigger volatile security definer
+  set search_path = pg_temp language plpgsql as $$
+begin
+  perform app.note_change(concat(tg_table_schema, '.', tg_table_name));
   return null;
 end $$;
 
 -- The same where a statement has touched a row at all.
 create or replace function app.note_rows() returns trigger volatile security definer
   set search_path = pg_temp language plpgsql as $$
-declare
-  nobody constant boolean := app.tenant() is null;
 begin
-  if not exists (select from changed) then
-    return null;
-  end if;
-  if nobody then
-    perform set_config('app.tenant_id', '97aad9b8-32f6-58ce-a158-54dbc42432e2', true);
-  end if;
-  insert into ops.data_change
-    values (app.tenant(), concat(tg_table_schema, '.', tg_table_name), pg_current_xact_id()::text::bigint)
-    on conflict do nothing;
-  if nobody then
-    perform set_config('app.tenant_id', '', true);
+  if exists (select from changed) then
+    perform app.note_change(concat(tg_table_schema, '.', tg_table_name));
   end if;
   return null;
 end $$;
@@ -101,7 +95,8 @@ begin
   end loop;
 end $$;
 
-revoke execute on function app.note_data(), app.note_rows(), app.data_versions(text[]), app.fold_data_changes() from public;
+revoke execute on function app.note_change(text), app.note_data(), app.note_rows(), app.data_versions(text[]),
+  app.fold_data_changes() from public;
 grant execute on function app.data_versions(text[]) to evenhand_app;
 grant execute on function app.fold_data_changes() to evenhand_worker;
 
